@@ -1,0 +1,34 @@
+# Everything comes from the system's packages (scripts/setup installs them on Debian 12).
+find_package(OpenMP REQUIRED COMPONENTS CXX)
+find_package(nlohmann_json REQUIRED)
+find_package(yaml-cpp REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(fmt REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(SQLite3 REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(muparser REQUIRED IMPORTED_TARGET muparser)
+find_package(Threads REQUIRED)
+
+# The openmp build of OpenBLAS for certain: Debian's pthread and openmp builds share a SONAME, and
+# under `omp parallel` the pthread one is ten times slower. Hence the full path and a run path to it.
+find_library(KRIGON_OPENBLAS NAMES openblas
+  PATHS /usr/lib/${CMAKE_LIBRARY_ARCHITECTURE}/openblas-openmp /usr/lib/${CMAKE_SYSTEM_PROCESSOR}-linux-gnu/openblas-openmp
+  NO_DEFAULT_PATH REQUIRED)
+get_filename_component(KRIGON_OPENBLAS_DIR ${KRIGON_OPENBLAS} DIRECTORY)
+find_path(KRIGON_OPENBLAS_INCLUDE NAMES cblas.h
+  PATHS /usr/include/${CMAKE_LIBRARY_ARCHITECTURE}/openblas-openmp /usr/include/${CMAKE_SYSTEM_PROCESSOR}-linux-gnu/openblas-openmp
+  NO_DEFAULT_PATH REQUIRED)
+add_library(krigon_openblas INTERFACE)
+target_link_libraries(krigon_openblas INTERFACE ${KRIGON_OPENBLAS})
+target_include_directories(krigon_openblas SYSTEM INTERFACE ${KRIGON_OPENBLAS_INCLUDE})
+target_link_options(krigon_openblas INTERFACE -Wl,--enable-new-dtags)
+list(APPEND CMAKE_BUILD_RPATH ${KRIGON_OPENBLAS_DIR})
+list(APPEND CMAKE_INSTALL_RPATH ${KRIGON_OPENBLAS_DIR})
+
+if(KRIGON_BUILD_TESTS)
+  find_package(GTest REQUIRED)
+endif()
+if(KRIGON_BUILD_BENCHMARKS)
+  find_package(benchmark REQUIRED)
+endif()

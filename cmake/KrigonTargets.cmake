@@ -1,0 +1,42 @@
+# Helpers that give every target the same standard, warnings and sanitizers.
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
+set(CMAKE_CXX_VISIBILITY_PRESET hidden)
+set(CMAKE_VISIBILITY_INLINES_HIDDEN ON)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+
+add_library(krigon_flags INTERFACE)
+target_compile_features(krigon_flags INTERFACE cxx_std_20)
+target_include_directories(krigon_flags INTERFACE
+  ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}
+  ${PROJECT_BINARY_DIR}/generated)
+target_compile_options(krigon_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion)
+if(KRIGON_WARNINGS_AS_ERRORS)
+  target_compile_options(krigon_flags INTERFACE -Werror)
+endif()
+if(KRIGON_SANITIZE)
+  target_compile_options(krigon_flags INTERFACE -fsanitize=${KRIGON_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  target_link_options(krigon_flags INTERFACE -fsanitize=${KRIGON_SANITIZE})
+endif()
+
+# krigon_library(core SOURCES a.cpp b.cpp DEPENDS krigon_x fmt::fmt)
+# makes the static library krigon_core; what it links is what its folder may include.
+function(krigon_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
+  add_library(krigon_${name} STATIC ${ARG_SOURCES})
+  target_link_libraries(krigon_${name} PUBLIC krigon_flags ${ARG_DEPENDS})
+endfunction()
+
+# krigon_test(space_test SOURCES space_test.cpp DEPENDS krigon_core [LABELS slow tsan])
+# makes a GoogleTest program and one CTest entry per test in it.
+# Labels: 'slow' runs only with `scripts/test --full`; 'tsan' is also run under the thread sanitizer.
+function(krigon_test name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;LABELS;PROPERTIES" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE krigon_flags ${ARG_DEPENDS} GTest::gmock GTest::gtest_main)
+  target_compile_definitions(${name} PRIVATE KRIGON_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+  include(GoogleTest)
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
+    PROPERTIES TIMEOUT 300 LABELS "${ARG_LABELS}" ${ARG_PROPERTIES})
+endfunction()

@@ -1,0 +1,157 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "core/records.hpp"
+
+/// The study as a pure state machine: (rows, command, the store's clock) -> changes or a refusal.
+/// No thread, no I/O: the same code runs live, in a simulation and in a unit test. A Storage makes
+/// each transition durable: it reads the rows, calls transition() and writes the changes and the
+/// event in one transaction.
+///
+///            create            lease             complete / stop / fail
+///   (none) ────────► queued ─────────► running ──────────────────────► completed | stopped | failed
+///                      ▲  │               │ release (lost, could not start; attempts left)
+///                      │  └── cancel ──►  │ cancelled
+///                      └──────────────────┘
+namespace krigon {
+
+/// Makes a trial: queued, or running at once when `worker` is set.
+struct CreateTrial {
+  Parameters parameters;
+  Proposal proposal;
+  std::string key;     ///< the same key again returns the trial it made, unchanged
+  std::string worker;  ///< empty: queued
+  std::string host;
+  TimeUs lease = 0;    ///< microseconds, 0: never expires
+  bool front = false;  ///< ahead of the queue (a person's own points); only where `worker` is empty
+};
+
+/// Begins an attempt of a queued trial.
+struct LeaseTrial {
+  std::int64_t trial = 0;
+  std::string worker;
+  std::string host;
+  TimeUs lease = 0;
+  nlohmann::json resources;
+};
+
+/// The heartbeat: the lease ends `lease` from now.
+struct RenewLease {
+  std::int64_t trial = 0, fence = 0;
+  TimeUs lease = 0;
+};
+
+/// Intermediate metrics at a step. Steps rise within an attempt and metric; an equal repeat is a
+/// no-op; a different value or a lower step is refused.
+struct ReportStep {
+  std::int64_t trial = 0, fence = 0;
+  std::int64_t step = 0;
+  Metrics metrics;
+};
+
+/// The final metrics; must hold the objective's. First tell wins: an equal second is a no-op, a
+/// different one is refused.
+struct CompleteTrial {
+  std::int64_t trial = 0, fence = 0;
+  Metrics metrics;
+  std::optional<int> exit_code;
+};
+
+/// The scheduler stopped it. Its last report is what it reached, no final observation.
+struct StopTrial {
+  std::int64_t trial = 0, fence = 0;
+  std::string reason;
+};
+
+/// The attempt ended badly. `outcome` lost or could_not_start puts the trial back in the queue while
+/// it has attempts left (`retries`); any other ends it as failed (cancelled: as cancelled).
+struct FailAttempt {
+  std::int64_t trial = 0, fence = 0;
+  Outcome outcome = Outcome::failed;
+  std::string reason;
+  std::optional<int> exit_code;
+  std::optional<int> signal;
+  std::string stderr_tail;
+};
+
+/// Withdraws a trial that has not ended. Fenced only in that later words of its attempt are refused.
+struct CancelTrial {
+  std::int64_t trial = 0;
+  std::string reason;
+};
+
+/// Keeps what a scheduler decided.
+struct RecordDecision {
+  std::int64_t trial = 0, fence = 0;
+  std::int64_t step = 0;
+  std::string verdict;
+  nlohmann::json basis;
+};
+
+/// Adds a manager's running time to the study's.
+struct AddRunningTime {
+  TimeUs amount = 0;
+};
+
+/// Fence 0 in a command means "whoever holds it" and is for people (krigon tell TRIAL ...): it is
+/// accepted for attempts whose lease never expires, refused for others.
+using Command = std::variant<CreateTrial, LeaseTrial, RenewLease, ReportStep, CompleteTrial, StopTrial,
+                             FailAttempt, CancelTrial, RecordDecision, AddRunningTime>;
+
+/// What transition() may look at; a Storage implements it over its own rows inside a transaction.
+class Rows {
+ public:
+  virtual ~Rows() = default;
+  virtual const StudySpec& spec() const = 0;
+  virtual std::int64_t revision() const = 0;
+  virtual StudyHead head() const = 0;
+  virtual std::optional<TrialRecord> trial(std::int64_t number) const = 0;
+  virtual std::optional<std::int64_t> trial_by_key(std::string_view key) const = 0;
+  virtual std::optional<AttemptRecord> attempt(std::int64_t trial, std::int64_t number) const = 0;
+  /// The value reported at exactly this step.
+  virtual std::optional<double> report(std::int64_t trial, std::int64_t attempt, std::string_view metric,
+                                       std::int64_t step) const = 0;
+  /// The highest step reported for this metric, 0 when none.
+  virtual std::int64_t last_step(std::int64_t trial, std::int64_t attempt, std::string_view metric) const = 0;
+};
+
+/// Rows to insert or replace (by their keys: trial number; trial+attempt; trial+attempt+metric+step),
+/// the new head, and the one event. An empty Change (no event) is a no-op.
+struct Change {
+  std::optional<StudyHead> head;
+  std::optional<TrialRecord> trial;
+  std::optional<AttemptRecord> attempt;
+  std::vector<ReportRecord> reports;
+  std::optional<DecisionRecord> decision;
+  std::optional<EventRecord> event;
+  bool front = false;  ///< a new queued trial goes to the head of the queue
+
+  bool empty() const { return !event.has_value(); }
+};
+
+enum class RefusalKind { not_found, conflict, lease_lost, usage };
+
+struct Refusal {
+  RefusalKind kind;
+  std::string message;
+};
+
+/// What a command left: the trial and its newest attempt as they stand afterwards.
+struct Transition {
+  Change change;
+  std::optional<TrialRecord> trial;
+  std::optional<AttemptRecord> attempt;
+};
+
+std::variant<Transition, Refusal> transition(const Rows& rows, const Command& command, TimeUs now);
+
+/// Throws the Error that belongs to the refusal (NotFoundError, ConflictError, UsageError).
+[[noreturn]] void throw_refusal(const Refusal& refusal);
+
+}  // namespace krigon

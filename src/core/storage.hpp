@@ -1,0 +1,89 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/machine.hpp"
+#include "core/records.hpp"
+
+namespace krigon {
+
+/// What apply() left behind.
+struct Applied {
+  bool changed = false;         ///< false: the command repeated what already stood
+  std::int64_t sequence = 0;    ///< the study's last event
+  std::optional<TrialRecord> trial;
+  std::optional<AttemptRecord> attempt;  ///< the newest of that trial
+};
+
+/// Rows that events after a sequence number touched, as they stand now (each once).
+struct Delta {
+  std::int64_t sequence = 0;           ///< the head's
+  StudyHead head;
+  std::vector<TrialRecord> trials;     ///< ascending by number
+  std::vector<ReportRecord> reports;   ///< in the order in which they were written
+  std::vector<DecisionRecord> decisions;
+};
+
+/// Which trials to list.
+struct TrialQuery {
+  std::optional<TrialState> state;
+  std::int64_t from = 0;                ///< first number
+  std::int64_t limit = INT64_MAX;
+};
+
+/// Where studies are kept. Every implementation passes tests/conformance/storage.
+///
+/// Guarantees:
+/// - apply() is atomic and isolated: rows, head and event change together or not at all, and two
+///   processes that apply at once are ordered by the event sequence.
+/// - When apply() has returned, what it changed is durable (for stores that outlive the process):
+///   kill -9 right after loses nothing.
+/// - A refused command changes nothing and throws ConflictError, NotFoundError or UsageError.
+/// - Readers never block writers, and see only whole transactions.
+/// - A store written by a newer schema is refused with StorageError; an older one is migrated
+///   forward in one transaction.
+/// Thread-safe: one Storage may be shared by threads. Environment trouble (disk full, read-only,
+/// locked for longer than 30 s) throws StorageError with the path and the cause, and loses nothing.
+class Storage {
+ public:
+  virtual ~Storage() = default;
+
+  /// Throws ConflictError when the name is taken.
+  virtual StudyRecord create_study(const StudySpec& spec, const nlohmann::json& fingerprint) = 0;
+  virtual std::optional<StudyRecord> find_study(std::string_view name) = 0;
+  virtual std::vector<StudyRecord> studies() = 0;  ///< by name
+  /// Removes the study and all its rows. Throws NotFoundError.
+  virtual void delete_study(std::int64_t study) = 0;
+  /// A changed spec is a new revision; old trials keep theirs. The name stays.
+  virtual void update_spec(std::int64_t study, const StudySpec& spec, const nlohmann::json& fingerprint) = 0;
+  /// The spec of an older revision. Throws NotFoundError.
+  virtual StudySpec spec_at(std::int64_t study, std::int64_t revision) = 0;
+
+  virtual Applied apply(std::int64_t study, const Command& command) = 0;
+
+  virtual StudyHead head(std::int64_t study) = 0;
+  virtual Delta changes_since(std::int64_t study, std::int64_t sequence) = 0;
+  virtual std::vector<TrialRecord> trials(std::int64_t study, const TrialQuery& query) = 0;
+  virtual std::optional<TrialRecord> trial(std::int64_t study, std::int64_t number) = 0;
+  /// Attempts of a trial, ascending.
+  virtual std::vector<AttemptRecord> attempts(std::int64_t study, std::int64_t trial) = 0;
+  /// Newest attempts of all running trials, ascending by trial.
+  virtual std::vector<AttemptRecord> running_attempts(std::int64_t study) = 0;
+  /// Reports of a trial, by attempt, step, metric.
+  virtual std::vector<ReportRecord> reports(std::int64_t study, std::int64_t trial) = 0;
+  virtual std::vector<DecisionRecord> decisions(std::int64_t study, std::int64_t trial) = 0;
+  virtual std::vector<EventRecord> events(std::int64_t study, std::int64_t after, std::int64_t limit) = 0;
+  /// The trial at the head of the queue: first those put in front, then by number.
+  virtual std::optional<TrialRecord> next_queued(std::int64_t study) = 0;
+
+  /// "memory:" or the URL that names this store.
+  virtual std::string url() const = 0;
+};
+
+}  // namespace krigon

@@ -1,0 +1,98 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "core/records.hpp"
+#include "core/spec.hpp"
+
+namespace krigon {
+
+/// One attempt to be run.
+struct TrialJob {
+  std::int64_t trial = 0;
+  std::int64_t attempt = 1;
+  std::uint64_t seed = 0;
+  Parameters parameters;
+};
+
+/// The trial reported metrics at a step.
+struct Reported {
+  std::int64_t trial = 0, attempt = 1;
+  std::int64_t step = 0;
+  Metrics metrics;
+};
+
+/// The attempt is over: nothing of it runs any more and all its reports have been delivered.
+struct Ended {
+  std::int64_t trial = 0, attempt = 1;
+  Outcome outcome = Outcome::none;
+  /// The last report without a step; failing that, the last one with a step (exit 0 only).
+  Metrics metrics;
+  std::string reason;  ///< for a person; empty when completed
+  std::optional<int> exit_code;
+  std::optional<int> signal;
+  std::string stderr_tail;  ///< last lines of stderr, at most 4 kB
+  double seconds = 0;
+};
+
+using RunnerEvent = std::variant<Reported, Ended>;
+
+enum class StopReason { early_stop, timeout, cancelled };
+
+struct RunnerOptions {
+  StudySpec spec;
+  std::filesystem::path study_folder;   ///< where the study file is
+  std::filesystem::path trials_folder;  ///< one folder a trial is made in here
+  std::filesystem::path shim;           ///< the shim program; empty: found beside this executable
+};
+
+/// Runs trials as child processes, each under a shim. All waiting happens in poll().
+/// Owned and called by one thread. The destructor kills whatever still runs and waits for it.
+class Runner {
+ public:
+  /// Throws EnvironmentError when the folder or the shim cannot be used.
+  explicit Runner(RunnerOptions options);
+  ~Runner();
+  Runner(const Runner&) = delete;
+  Runner& operator=(const Runner&) = delete;
+
+  /// Starts an attempt. Resources are taken from the free ones. A program that cannot be started
+  /// is no exception: it ends with Outcome::could_not_start. Throws UsageError when capacity() is 0.
+  void start(const TrialJob& job);
+  /// How many further trials the resources allow now.
+  std::int64_t capacity() const;
+  std::size_t running() const;
+  /// What a running attempt was given: {"gpus": [...], "cpus": [...]}.
+  nlohmann::json resources(std::int64_t trial) const;
+  /// SIGTERM to all its processes, SIGKILL after the grace period. Its Ended event says why.
+  void stop(std::int64_t trial, StopReason reason);
+  /// SIGKILL at once.
+  void kill(std::int64_t trial);
+  /// Waits at most `timeout` for something to happen and returns it, in order within a trial.
+  /// Returns early on a signal to this thread or when wake_fd becomes readable (-1: none).
+  std::vector<RunnerEvent> poll(std::chrono::milliseconds timeout, int wake_fd = -1);
+  /// Whether memory limits are enforced here, and if not why (for `doctor`).
+  static std::string memory_limit_support();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Replaces {name} by the parameter's value; "{{" and "}}" stand for braces. Throws SpaceError for a
+/// name that is no parameter; an inactive one becomes the empty string. Also known: {trial},
+/// {attempt}, {seed}, {max_steps}, {folder}, {checkpoint}, {study_folder}.
+std::vector<std::string> expand_command(const std::vector<std::string>& command, const Space& space,
+                                        const Parameters& parameters,
+                                        const std::map<std::string, std::string>& extra);
+
+}  // namespace krigon
