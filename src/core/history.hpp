@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -37,7 +38,7 @@ class History {
   /// Numbers of ended trials, in the order in which they ended (cancelled ones left out).
   std::span<const std::int64_t> ended() const { return ended_; }
   /// Numbers of queued and running trials, ascending.
-  std::vector<std::int64_t> pending() const;
+  std::vector<std::int64_t> pending() const { return {pending_.begin(), pending_.end()}; }
   /// The objective's reports of the newest attempt, rising in step. Empty when none.
   std::span<const StepValue> reports(std::int64_t trial) const;
   /// The trial's final objective value. Precondition: it is completed.
@@ -57,6 +58,7 @@ class History {
   StudyHead head_;
   std::vector<TrialRecord> trials_;
   std::vector<std::int64_t> ended_;
+  std::set<std::int64_t> pending_;
   std::unordered_map<std::int64_t, Curve> curves_;
 };
 

@@ -122,7 +122,8 @@ class Rows {
 };
 
 /// Rows to insert or replace (by their keys: trial number; trial+attempt; trial+attempt+metric+step),
-/// the new head, and the one event. An empty Change (no event) is a no-op.
+/// the new head, and the one event. Heartbeats and running time change their row without an event:
+/// no proposal depends on them. An empty Change is a no-op.
 struct Change {
   std::optional<StudyHead> head;
   std::optional<TrialRecord> trial;
@@ -132,7 +133,7 @@ struct Change {
   std::optional<EventRecord> event;
   bool front = false;  ///< a new queued trial goes to the head of the queue
 
-  bool empty() const { return !event.has_value(); }
+  bool empty() const { return !event && !attempt && !head; }
 };
 
 enum class RefusalKind { not_found, conflict, lease_lost, usage };

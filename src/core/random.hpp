@@ -46,7 +46,8 @@ class Random {
 };
 
 /// One Philox4x32-10 block, for tests against the published vectors.
-std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter, std::array<std::uint32_t, 2> key);
+std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter,
+                                        std::array<std::uint32_t, 2> key);
 
 /// Phi^-1(p) for p in (0, 1), relative error below 1e-15 in the body (Wichura 1988, AS241).
 double normal_quantile(double p);

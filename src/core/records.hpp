@@ -17,11 +17,11 @@ namespace krigon {
 
 /// How an attempt ended. Kept apart because the cure differs.
 enum class Outcome {
-  none,             ///< still running
-  completed,        ///< exit 0 and a final value
-  stopped,          ///< stopped early by the scheduler
-  failed,           ///< exit code other than 0, or told as failed
-  bad_result,       ///< exit 0 but no final value, or one that is not a finite number
+  none,        ///< still running
+  completed,   ///< exit 0 and a final value
+  stopped,     ///< stopped early by the scheduler
+  failed,      ///< exit code other than 0, or told as failed
+  bad_result,  ///< exit 0 but no final value, or one that is not a finite number
   timed_out,
   out_of_memory,
   signalled,        ///< ended by a signal that Krigon did not send
@@ -43,11 +43,11 @@ bool ended(TrialState state);
 
 /// Where a trial's parameters came from: enough to make the proposal again.
 struct Proposal {
-  std::string sampler;                 ///< "gp", "sobol", ..., or "enqueued" by a person
-  std::int64_t saw_sequence = 0;       ///< the last event that it knew of
-  std::vector<std::int64_t> pending;   ///< trials that it was conditioned on, ascending
-  nlohmann::json model;                ///< the sampler's own: hyperparameters, acquisition value; may be null
-  std::string note;                    ///< a fall-back, said in words; empty when none
+  std::string sampler;                ///< "gp", "sobol", ..., or "enqueued" by a person
+  std::int64_t saw_sequence = 0;      ///< the last event that it knew of
+  std::vector<std::int64_t> pending;  ///< trials that it was conditioned on, ascending
+  nlohmann::json model;               ///< the sampler's own: hyperparameters, acquisition value; may be null
+  std::string note;                   ///< a fall-back, said in words; empty when none
 };
 
 struct TrialRecord {
@@ -56,9 +56,9 @@ struct TrialRecord {
   TrialState state = TrialState::queued;
   Parameters parameters;
   Proposal proposal;
-  std::string key;             ///< client's idempotency key, empty: none
-  std::int64_t attempts = 0;   ///< attempts begun so far; the newest has this number
-  Metrics metrics;             ///< final metrics, empty unless completed
+  std::string key;                  ///< client's idempotency key, empty: none
+  std::int64_t attempts = 0;        ///< attempts begun so far; the newest has this number
+  Metrics metrics;                  ///< final metrics, empty unless completed
   Outcome outcome = Outcome::none;  ///< of the attempt that ended it
   std::string reason;
   std::int64_t ended_sequence = 0;  ///< event that ended it, 0 while it has not
@@ -96,8 +96,8 @@ struct DecisionRecord {
   std::int64_t trial = 0;
   std::int64_t attempt = 1;
   std::int64_t step = 0;
-  std::string verdict;    ///< "stop" or "continue"
-  nlohmann::json basis;   ///< the rung data it rested on
+  std::string verdict;   ///< "stop" or "continue"
+  nlohmann::json basis;  ///< the rung data it rested on
 };
 
 struct EventRecord {

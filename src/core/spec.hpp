@@ -27,23 +27,23 @@ struct TrialSpec {
   std::vector<std::string> command;  ///< argv with {name} templates; no shell in between
   std::map<std::string, std::string> env;
   std::map<std::string, MetricPattern> metrics;
-  std::optional<Milliseconds> timeout;  ///< wall time of one attempt
-  Milliseconds grace{10'000};           ///< from SIGTERM to SIGKILL
-  std::int64_t retries = 1;             ///< further attempts after lost or could-not-start, nothing else
+  std::optional<Milliseconds> timeout;     ///< wall time of one attempt
+  Milliseconds grace{10'000};              ///< from SIGTERM to SIGKILL
+  std::int64_t retries = 1;                ///< further attempts after lost or could-not-start, nothing else
   std::uint64_t output_limit = 64u << 20;  ///< bytes kept of stdout, and of stderr
   bool own_folder = true;  ///< working directory: the trial's folder (true) or the study file's (false)
 };
 
 struct BudgetSpec {
-  std::optional<std::int64_t> trials;   ///< trials that ended (completed, stopped or failed)
+  std::optional<std::int64_t> trials;  ///< trials that ended (completed, stopped or failed)
   std::int64_t parallel = 1;
-  std::optional<Milliseconds> time;     ///< running time, added up over resumes
+  std::optional<Milliseconds> time;  ///< running time, added up over resumes
 };
 
 struct ResourceSpec {
-  std::vector<int> gpus;            ///< indices into the inherited CUDA_VISIBLE_DEVICES, or device numbers
+  std::vector<int> gpus;  ///< indices into the inherited CUDA_VISIBLE_DEVICES, or device numbers
   std::int64_t gpus_per_trial = 0;
-  std::int64_t cpus_per_trial = 0;  ///< 0: not pinned
+  std::int64_t cpus_per_trial = 0;      ///< 0: not pinned
   std::optional<std::uint64_t> memory;  ///< bytes per trial, enforced by a cgroup where there is one
 };
 

@@ -15,25 +15,25 @@ namespace krigon {
 
 /// What apply() left behind.
 struct Applied {
-  bool changed = false;         ///< false: the command repeated what already stood
-  std::int64_t sequence = 0;    ///< the study's last event
+  bool changed = false;       ///< false: the command repeated what already stood
+  std::int64_t sequence = 0;  ///< the study's last event
   std::optional<TrialRecord> trial;
   std::optional<AttemptRecord> attempt;  ///< the newest of that trial
 };
 
 /// Rows that events after a sequence number touched, as they stand now (each once).
 struct Delta {
-  std::int64_t sequence = 0;           ///< the head's
+  std::int64_t sequence = 0;  ///< the head's
   StudyHead head;
-  std::vector<TrialRecord> trials;     ///< ascending by number
-  std::vector<ReportRecord> reports;   ///< in the order in which they were written
+  std::vector<TrialRecord> trials;    ///< ascending by number
+  std::vector<ReportRecord> reports;  ///< in the order in which they were written
   std::vector<DecisionRecord> decisions;
 };
 
 /// Which trials to list.
 struct TrialQuery {
   std::optional<TrialState> state;
-  std::int64_t from = 0;                ///< first number
+  std::int64_t from = 0;  ///< first number
   std::int64_t limit = INT64_MAX;
 };
 
