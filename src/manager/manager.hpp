@@ -1,0 +1,85 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "core/history.hpp"
+#include "core/sampler.hpp"
+#include "core/scheduler.hpp"
+#include "core/storage.hpp"
+
+namespace krigon {
+
+/// Who runs a trial, and for how long its word is taken without a heartbeat.
+struct Holder {
+  std::string worker = "client";
+  std::string host;
+  TimeUs lease = 0;  ///< microseconds; 0: until told, for people and clients
+};
+
+/// A trial to be run now.
+struct Asked {
+  TrialRecord trial;
+  AttemptRecord attempt;  ///< its fence speaks for the trial
+  std::uint64_t seed = 0;  ///< below 2^31: a function of the study's seed and the trial's number
+  bool repeated = false;   ///< the key was used before: this is the trial it made
+};
+
+/// One study in use: proposals by its sampler, verdicts by its scheduler, everything durable in its
+/// store. Several managers, in one process or in several, may serve one study. Thread-safe: an ask
+/// that is fitting a model does not hold up reports and tells.
+class StudyManager {
+ public:
+  StudyManager(std::shared_ptr<Storage> storage, StudyRecord study, std::unique_ptr<Sampler> sampler,
+               std::unique_ptr<Scheduler> scheduler);
+  ~StudyManager();
+  StudyManager(const StudyManager&) = delete;
+  StudyManager& operator=(const StudyManager&) = delete;
+
+  const StudyRecord& study() const { return study_; }
+  Storage& storage() const { return *storage_; }
+
+  /// The head of the queue, or a new proposal; nullopt when the sampler has nothing left (grid). The
+  /// same non-empty `key` gives the same trial again.
+  std::optional<Asked> ask(const Holder& holder, const std::string& key = "");
+  /// A new proposal, left in the queue. nullopt as for ask().
+  std::optional<TrialRecord> propose();
+  /// A person's own point, at the head of the queue. `parameters` are completed (Space::complete).
+  TrialRecord enqueue(const Parameters& parameters);
+  /// Records metrics at a step; judges where the objective is among them. A trial once told to stop
+  /// is told so again.
+  Judgement report(std::int64_t trial, std::int64_t fence, std::int64_t step, const Metrics& metrics);
+  /// Whether the scheduler said stop to the trial's newest attempt.
+  bool should_stop(std::int64_t trial);
+  /// The others go to the state machine as they are (CompleteTrial, StopTrial, FailAttempt, ...).
+  Applied apply(const Command& command);
+
+  /// The completed trial with the best objective, the earliest among equals.
+  std::optional<TrialRecord> best();
+  StudyHead head();
+
+ private:
+  Suggestion suggest_locked(std::int64_t number);
+  std::uint64_t trial_seed(std::int64_t number) const;
+  Asked asked(Applied applied, bool repeated) const;
+  void feed_scheduler_locked();
+
+  std::shared_ptr<Storage> storage_;
+  StudyRecord study_;
+
+  std::mutex propose_lock_;  ///< guards sampler_ and history_
+  std::unique_ptr<Sampler> sampler_;
+  History history_;
+
+  std::mutex judge_lock_;  ///< guards what follows
+  std::unique_ptr<Scheduler> scheduler_;
+  std::int64_t judged_sequence_ = 0;
+  std::set<std::int64_t> completed_;                        ///< told to the scheduler already
+  std::set<std::pair<std::int64_t, std::int64_t>> stopped_;  ///< (trial, attempt) told to stop
+};
+
+}  // namespace krigon
