@@ -171,6 +171,10 @@ Result apply(const Rows& rows, const CreateTrial& c, TimeUs now) {
     return refuse(RefusalKind::usage, e.what());
   }
   Step step(rows, now);
+  if (c.expect_number >= 0 && c.expect_number != step.head().next_trial) {
+    return refuse(RefusalKind::stale, fmt::format("a proposal for trial {} came when {} was next",
+                                                  c.expect_number, step.head().next_trial));
+  }
   TrialRecord trial;
   trial.number = step.head().next_trial++;
   trial.revision = rows.revision();
@@ -314,9 +318,8 @@ Result apply(const Rows& rows, const FailAttempt& c, TimeUs now) {
   attempt->ended_at = now;
   nlohmann::json detail{{"outcome", to_string(c.outcome)}, {"reason", c.reason}};
   // Only what the trial itself is not to blame for is tried again.
-  const bool retried = (c.outcome == Outcome::lost || c.outcome == Outcome::could_not_start) &&
-                       trial.attempts <= rows.spec().trial.retries;
-  if (retried) {
+  const bool blameless = c.outcome == Outcome::lost || c.outcome == Outcome::could_not_start;
+  if (blameless && ++trial.losses <= rows.spec().trial.retries) {
     step.set_state(trial, TrialState::queued);
     return step.finish("requeued", std::move(trial), std::move(attempt), std::move(detail));
   }
@@ -325,6 +328,18 @@ Result apply(const Rows& rows, const FailAttempt& c, TimeUs now) {
   step.set_state(trial, c.outcome == Outcome::cancelled ? TrialState::cancelled : TrialState::failed);
   return step.finish(c.outcome == Outcome::cancelled ? "cancelled" : "failed", std::move(trial),
                      std::move(attempt), std::move(detail));
+}
+
+Result apply(const Rows& rows, const ReleaseTrial& c, TimeUs now) {
+  auto found = held(rows, c.trial, c.fence);
+  if (auto* refusal = std::get_if<Refusal>(&found)) return std::move(*refusal);
+  auto& [trial, attempt] = std::get<Held>(found);
+  if (ended(trial.state)) return already(trial, "handed back");
+  Step step(rows, now);
+  attempt->outcome = Outcome::cancelled;
+  attempt->ended_at = now;
+  step.set_state(trial, TrialState::queued);
+  return step.finish("released", std::move(trial), std::move(attempt), {{"reason", c.reason}});
 }
 
 Result apply(const Rows& rows, const CancelTrial& c, TimeUs now) {
@@ -375,8 +390,11 @@ void throw_refusal(const Refusal& refusal) {
       throw NotFoundError(refusal.message);
     case RefusalKind::usage:
       throw UsageError(refusal.message);
-    case RefusalKind::conflict:
     case RefusalKind::lease_lost:
+      throw LeaseLostError(refusal.message);
+    case RefusalKind::stale:
+      throw StaleError(refusal.message);
+    case RefusalKind::conflict:
       break;
   }
   throw ConflictError(refusal.message);

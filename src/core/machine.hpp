@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/records.hpp"
+#include "krigon/error.hpp"
 
 /// The study as a pure state machine: (rows, command, the store's clock) -> changes or a refusal.
 /// No thread, no I/O: the same code runs live, in a simulation and in a unit test. A Storage makes
@@ -30,6 +31,9 @@ struct CreateTrial {
   std::string host;
   TimeUs lease = 0;    ///< microseconds, 0: never expires
   bool front = false;  ///< ahead of the queue (a person's own points); only where `worker` is empty
+  /// Refused as stale unless the trial would get this number (-1: any): a proposal has then seen
+  /// every trial before it, whatever other processes asked meanwhile.
+  std::int64_t expect_number = -1;
 };
 
 /// Begins an attempt of a queued trial.
@@ -80,6 +84,12 @@ struct FailAttempt {
   std::string stderr_tail;
 };
 
+/// Hands a running trial back to the queue, no one being to blame: a manager that was told to leave.
+struct ReleaseTrial {
+  std::int64_t trial = 0, fence = 0;
+  std::string reason;
+};
+
 /// Withdraws a trial that has not ended. Fenced only in that later words of its attempt are refused.
 struct CancelTrial {
   std::int64_t trial = 0;
@@ -102,7 +112,7 @@ struct AddRunningTime {
 /// Fence 0 in a command means "whoever holds it" and is for people (krigon tell TRIAL ...): it is
 /// accepted for attempts whose lease never expires, refused for others.
 using Command = std::variant<CreateTrial, LeaseTrial, RenewLease, ReportStep, CompleteTrial, StopTrial,
-                             FailAttempt, CancelTrial, RecordDecision, AddRunningTime>;
+                             FailAttempt, ReleaseTrial, CancelTrial, RecordDecision, AddRunningTime>;
 
 /// What transition() may look at; a Storage implements it over its own rows inside a transaction.
 class Rows {
@@ -136,7 +146,7 @@ struct Change {
   bool empty() const { return !event && !attempt && !head; }
 };
 
-enum class RefusalKind { not_found, conflict, lease_lost, usage };
+enum class RefusalKind { not_found, conflict, lease_lost, stale, usage };
 
 struct Refusal {
   RefusalKind kind;
@@ -152,7 +162,20 @@ struct Transition {
 
 std::variant<Transition, Refusal> transition(const Rows& rows, const Command& command, TimeUs now);
 
-/// Throws the Error that belongs to the refusal (NotFoundError, ConflictError, UsageError).
+/// The lease that a command spoke for is another's by now. What was recorded stands.
+class LeaseLostError : public ConflictError {
+ public:
+  using ConflictError::ConflictError;
+};
+
+/// A proposal that other processes overtook: propose again.
+class StaleError : public ConflictError {
+ public:
+  using ConflictError::ConflictError;
+};
+
+/// Throws the Error that belongs to the refusal (NotFoundError, ConflictError, LeaseLostError,
+/// StaleError, UsageError).
 [[noreturn]] void throw_refusal(const Refusal& refusal);
 
 }  // namespace krigon

@@ -58,6 +58,7 @@ struct TrialRecord {
   Proposal proposal;
   std::string key;                  ///< client's idempotency key, empty: none
   std::int64_t attempts = 0;        ///< attempts begun so far; the newest has this number
+  std::int64_t losses = 0;          ///< attempts lost or not started: what `retries` counts
   Metrics metrics;                  ///< final metrics, empty unless completed
   Outcome outcome = Outcome::none;  ///< of the attempt that ended it
   std::string reason;

@@ -24,7 +24,7 @@ struct Holder {
 /// A trial to be run now.
 struct Asked {
   TrialRecord trial;
-  AttemptRecord attempt;  ///< its fence speaks for the trial
+  AttemptRecord attempt;   ///< its fence speaks for the trial
   std::uint64_t seed = 0;  ///< below 2^31: a function of the study's seed and the trial's number
   bool repeated = false;   ///< the key was used before: this is the trial it made
 };
@@ -78,7 +78,7 @@ class StudyManager {
   std::mutex judge_lock_;  ///< guards what follows
   std::unique_ptr<Scheduler> scheduler_;
   std::int64_t judged_sequence_ = 0;
-  std::set<std::int64_t> completed_;                        ///< told to the scheduler already
+  std::set<std::int64_t> completed_;                         ///< told to the scheduler already
   std::set<std::pair<std::int64_t, std::int64_t>> stopped_;  ///< (trial, attempt) told to stop
 };
 
