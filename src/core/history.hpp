@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "core/records.hpp"
@@ -39,6 +40,8 @@ class History {
   std::span<const std::int64_t> ended() const { return ended_; }
   /// Numbers of queued and running trials, ascending.
   std::vector<std::int64_t> pending() const { return {pending_.begin(), pending_.end()}; }
+  /// Whether some trial was made with this client key.
+  bool find_key(const std::string& key) const { return keys_.contains(key); }
   /// The objective's reports of the newest attempt, rising in step. Empty when none.
   std::span<const StepValue> reports(std::int64_t trial) const;
   /// The trial's final objective value. Precondition: it is completed.
@@ -59,6 +62,7 @@ class History {
   std::vector<TrialRecord> trials_;
   std::vector<std::int64_t> ended_;
   std::set<std::int64_t> pending_;
+  std::unordered_set<std::string> keys_;
   std::unordered_map<std::int64_t, Curve> curves_;
 };
 

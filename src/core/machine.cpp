@@ -157,14 +157,18 @@ Refusal already(const TrialRecord& trial, std::string_view attempted) {
                                                    attempted));
 }
 
+/// What an earlier request with this key made.
+std::optional<Transition> made_before(const Rows& rows, const std::string& key) {
+  if (key.empty()) return std::nullopt;
+  const auto number = rows.trial_by_key(key);
+  if (!number) return std::nullopt;
+  auto trial = rows.trial(*number);
+  auto attempt = trial->attempts > 0 ? rows.attempt(*number, trial->attempts) : std::nullopt;
+  return unchanged(std::move(*trial), std::move(attempt));
+}
+
 Result apply(const Rows& rows, const CreateTrial& c, TimeUs now) {
-  if (!c.key.empty()) {
-    if (const auto number = rows.trial_by_key(c.key)) {
-      auto trial = rows.trial(*number);
-      auto attempt = trial->attempts > 0 ? rows.attempt(*number, trial->attempts) : std::nullopt;
-      return unchanged(std::move(*trial), std::move(attempt));
-    }
-  }
+  if (auto earlier = made_before(rows, c.key)) return std::move(*earlier);
   try {
     rows.spec().space.validate(c.parameters);
   } catch (const SpaceError& e) {
@@ -194,6 +198,7 @@ Result apply(const Rows& rows, const CreateTrial& c, TimeUs now) {
 }
 
 Result apply(const Rows& rows, const LeaseTrial& c, TimeUs now) {
+  if (auto earlier = made_before(rows, c.key)) return std::move(*earlier);
   auto trial = rows.trial(c.trial);
   if (!trial) return refuse(RefusalKind::not_found, fmt::format("there is no trial {}", c.trial));
   if (trial->state != TrialState::queued) {
@@ -205,6 +210,7 @@ Result apply(const Rows& rows, const LeaseTrial& c, TimeUs now) {
   step.set_state(*trial, TrialState::running);
   auto attempt = step.begin_attempt(*trial, c.worker, c.host, c.lease);
   attempt.resources = c.resources;
+  if (!c.key.empty()) trial->key = c.key;
   return step.finish("leased", std::move(*trial), std::move(attempt));
 }
 

@@ -43,6 +43,7 @@ struct LeaseTrial {
   std::string host;
   TimeUs lease = 0;
   nlohmann::json resources;
+  std::string key;  ///< becomes the trial's; the same key again returns that trial, unchanged
 };
 
 /// The heartbeat: the lease ends `lease` from now.
