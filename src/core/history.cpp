@@ -22,10 +22,10 @@ void History::apply(const Delta& delta) {
     const bool was_ended = index < trials_.size() && krigon::ended(trials_[index].state);
     if (index == trials_.size()) {
       trials_.push_back(trial);
-      if (!trial.key.empty()) keys_.insert(trial.key);
     } else {
       trials_[index] = trial;
     }
+    if (!trial.key.empty()) keys_.insert(trial.key);
     if (krigon::ended(trial.state)) {
       pending_.erase(trial.number);
     } else {

@@ -41,14 +41,14 @@ Suggestion StudyManager::suggest_locked(std::int64_t number) {
 std::optional<Asked> StudyManager::ask(const Holder& holder, const std::string& key) {
   // Another process may take the queue's head, or ask first: then look again at what stands now.
   while (true) {
-    if (key.empty()) {
-      if (const auto queued = storage_->next_queued(study_.id)) {
-        try {
-          return asked(apply(LeaseTrial{queued->number, holder.worker, holder.host, holder.lease, nullptr}),
-                       false);
-        } catch (const ConflictError&) {
-          continue;
-        }
+    if (const auto queued = storage_->next_queued(study_.id)) {
+      try {
+        auto applied =
+            apply(LeaseTrial{queued->number, holder.worker, holder.host, holder.lease, nullptr, key});
+        const bool repeated = !applied.changed;
+        return asked(std::move(applied), repeated);
+      } catch (const ConflictError&) {
+        continue;
       }
     }
     const std::lock_guard guard(propose_lock_);
@@ -132,7 +132,7 @@ Judgement StudyManager::report(std::int64_t trial, std::int64_t fence, std::int6
   if (!metrics.contains(study_.spec.objective().metric)) return {};
   Judgement judgement = scheduler_->judge(trial);
   const bool stop = judgement.verdict == Verdict::stop;
-  if (!judgement.basis.is_null() && applied.changed) {
+  if (applied.changed && (stop || !judgement.basis.is_null())) {
     storage_->apply(study_.id, RecordDecision{trial, applied.attempt->fence, step, stop ? "stop" : "continue",
                                               judgement.basis});
   }
