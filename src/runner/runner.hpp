@@ -22,6 +22,10 @@ struct TrialJob {
   std::int64_t attempt = 1;
   std::uint64_t seed = 0;
   Parameters parameters;
+  /// The checkpoint folder to hand over instead of the trial's own (the `on_best` command gets the
+  /// best trial's).
+  std::optional<std::filesystem::path> checkpoint = {};
+  bool needs_result = true;  ///< false: exit 0 alone is completed (`on_best`)
 };
 
 /// The trial reported metrics at a step.
@@ -71,6 +75,8 @@ class Runner {
   /// How many further trials the resources allow now.
   std::int64_t capacity() const;
   std::size_t running() const;
+  /// Where a trial's checkpoints are, whether or not it runs.
+  std::filesystem::path checkpoint_folder(std::int64_t trial) const;
   /// What a running attempt was given: {"gpus": [...], "cpus": [...]}.
   nlohmann::json resources(std::int64_t trial) const;
   /// SIGTERM to all its processes, SIGKILL after the grace period. Its Ended event says why.
