@@ -47,7 +47,7 @@ Constraint::Constraint(std::string text, const std::vector<Parameter>& parameter
     impl_->parser.SetExpr(impl_->text);
     for (const auto& [name, unused] : impl_->parser.GetUsedVar()) {
       const auto known = std::find_if(parameters.begin(), parameters.end(),
-                                      [&](const Parameter& p) { return p.name == name; });
+                                      [&key = name](const Parameter& p) { return p.name == key; });
       if (known == parameters.end()) {
         fail(fmt::format("\"{}\" is no parameter (there are: {})", name, names_of(parameters)));
       }
