@@ -29,7 +29,8 @@ endfunction()
 
 # krigon_test(space_test SOURCES space_test.cpp DEPENDS krigon_core [LABELS slow tsan])
 # makes a GoogleTest program and one CTest entry per test in it.
-# Labels: 'slow' runs only with `scripts/test --full`; 'tsan' is also run under the thread sanitizer.
+# Labels: 'slow' runs only with `scripts/test --full`; 'tsan' is also run under the thread sanitizer;
+# 'no-sanitizer' never is run under one.
 function(krigon_test name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;LABELS;PROPERTIES" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
@@ -37,6 +38,30 @@ function(krigon_test name)
   target_compile_definitions(${name} PRIVATE KRIGON_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
   include(GoogleTest)
-  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
-    PROPERTIES TIMEOUT 300 LABELS "${ARG_LABELS}" ${ARG_PROPERTIES})
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60 TEST_LIST ${name}_tests TEST_PREFIX ${name}.
+    PROPERTIES TIMEOUT 300 ${ARG_PROPERTIES})
+  if(ARG_LABELS)
+    # Not by PROPERTIES above, which loses all labels but the first.
+    set(labels_file ${CMAKE_CURRENT_BINARY_DIR}/${name}_labels.cmake)
+    file(WRITE ${labels_file}
+      "if(${name}_tests)\n  set_tests_properties(\${${name}_tests} PROPERTIES LABELS \"${ARG_LABELS}\")\nendif()\n")
+    set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES ${labels_file})
+  endif()
+  if("tsan" IN_LIST ARG_LABELS)
+    add_dependencies(krigon_tsan_tests ${name})
+  endif()
 endfunction()
+add_custom_target(krigon_tsan_tests COMMENT "The tests that run under the thread sanitizer")
+
+# krigon_fuzzer(study_file_fuzzer SOURCES a.cpp DEPENDS krigon_config)
+# makes a libFuzzer program under fuzz/ of the build folder; only with KRIGON_BUILD_FUZZERS.
+function(krigon_fuzzer name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE krigon_flags ${ARG_DEPENDS})
+  target_compile_options(${name} PRIVATE -fsanitize=fuzzer)
+  target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/fuzz)
+  add_dependencies(krigon_fuzzers ${name})
+endfunction()
+add_custom_target(krigon_fuzzers COMMENT "The libFuzzer programs")
