@@ -1,0 +1,189 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace krigon {
+
+class Backend;
+
+/// Gaussian-process regression: Matern-5/2 kernel with one lengthscale per group of columns, a
+/// constant mean and homoscedastic noise.
+///
+///   notation   meaning                                     stored as
+///   n, D, G    points, columns, groups of columns
+///   x_i        i-th row of `columns`, in the unit cube     n x D, row-major
+///   z_i        output, standardised ("model units")        n
+///   l_g        lengthscale of group g                      log_lengthscale[g]
+///   s2         signal variance, of the latent function     log_signal_variance
+///   t2         noise variance                              log_noise_variance
+///   c          constant mean                               mean
+///
+///   r2(x, x') = sum_k (x_k - x'_k)^2 / l_{g(k)}^2
+///   k(x, x')  = s2 (1 + sqrt(5) r + 5/3 r^2) exp(-sqrt(5) r)
+///   K         = [k(x_i, x_j)] + t2 I
+///
+/// An unordered categorical of c choices is c one-hot columns in one group: any two different
+/// choices are then equally far apart, which is the exchangeable (Hamming) kernel with a lengthscale
+/// of its own.
+struct GpData {
+  std::size_t n = 0;
+  std::vector<double> columns;       ///< n x D, row-major; every entry finite, normally in [0, 1]
+  std::vector<double> y;             ///< n, smaller is better, in raw units, finite
+  std::vector<std::int32_t> groups;  ///< D entries: the column's group, in [0, G), each group in use
+
+  std::size_t column_count() const { return groups.size(); }
+  std::size_t group_count() const;
+};
+
+/// All in model units (outputs standardised); logarithms are natural.
+struct Hyperparameters {
+  std::vector<double> log_lengthscale;  ///< G
+  double log_signal_variance = 0;
+  double log_noise_variance = 0;
+  double mean = 0;
+
+  bool operator==(const Hyperparameters&) const = default;
+};
+
+/// A normal density on the logarithm of a positive hyperparameter, cut off at [lower, upper] (both
+/// logarithms too). The mode is at `location`.
+struct LogNormalPrior {
+  double location = 0;
+  double scale = 1;
+  double lower = -20;
+  double upper = 20;
+};
+
+struct Priors {
+  LogNormalPrior lengthscale;
+  LogNormalPrior signal_variance;
+  LogNormalPrior noise_variance;
+  double mean_scale = 1;  ///< the constant mean is normal around 0
+
+  /// Lengthscales that grow with the square root of the number of groups (Hvarfner, Hellsten,
+  /// Nardi 2024, "Vanilla Bayesian optimization performs great in high dimensions": the lengthscale
+  /// is LogNormal(sqrt(2) + ln(G)/2, sqrt(3)); as a density of l its mode is exp(mu - sigma^2), which
+  /// is the `location` here). Signal variance around 1 and a small noise, both weak.
+  static Priors for_groups(std::size_t groups);
+};
+
+/// How raw outputs become model units.
+enum class OutputScaling {
+  standardise,  ///< centre and scale
+  /// As `standardise`, after pulling extremely bad values in: whatever lies further above the median
+  /// than a few times the distance from the median down to the good values is compressed
+  /// logarithmically. The order is kept; the good half is untouched. Expected improvement only asks
+  /// about the good side, and one diverged trial must not flatten it.
+  winsorise,
+};
+
+/// z = forward(y): strictly increasing, finite for every finite y (1e300 and constant outputs
+/// included).
+struct OutputTransform {
+  double scale_down = 1;  ///< y is first multiplied by this, against overflow
+  double centre = 0;      ///< of y * scale_down
+  double spread = 1;      ///< > 0
+  double knee = 0;        ///< in spreads; above it values are compressed; infinite: never
+
+  static OutputTransform of(std::span<const double> y, OutputScaling scaling);
+  double forward(double y) const;
+  /// The raw value whose model value is z (within rounding).
+  double inverse(double z) const;
+};
+
+struct FitOptions {
+  std::uint64_t seed = 0;
+  std::uint64_t stream = 0;  ///< random numbers are a function of (seed, stream): the trial's number
+  int starts = 4;            ///< prior mode first, then the warm start, then scattered; >= 1
+  std::optional<Hyperparameters> warm_start;
+  std::optional<Priors> priors;  ///< Priors::for_groups(G) where absent
+  OutputScaling output = OutputScaling::winsorise;
+  int max_iterations = 100;  ///< of L-BFGS-B, per start
+  double tolerance = 1e-2;   ///< stop when no entry of the projected gradient exceeds this (nats)
+  bool optimise = true;      ///< false: take warm_start (or the prior mode) as it is
+};
+
+enum class FitStatus {
+  ok,         ///< the best start converged or ran out of iterations
+  fell_back,  ///< usable, but see `note`: jitter was needed, or the prior's mode was taken
+  failed,     ///< not usable: see `note`; hyperparameters are the prior's mode
+};
+
+struct FitResult {
+  FitStatus status = FitStatus::failed;
+  std::string note;  ///< empty when ok; else which step was taken and why, in words
+  Hyperparameters hyperparameters;
+  OutputTransform transform;
+  double log_posterior = 0;  ///< log likelihood + log priors at the hyperparameters, in nats
+  int evaluations = 0;       ///< of the likelihood and its gradient, over all starts
+  int iterations = 0;        ///< lockstep iterations
+  double jitter = 0;         ///< relative to K's mean diagonal; 0 normally
+};
+
+/// Maximum a posteriori hyperparameters. Numerical trouble is a status, never an exception; shapes
+/// that do not match are a UsageError. n = 0 gives the prior's mode with status ok.
+/// A function of its arguments alone, bit for bit on one build, CPU kind and thread count.
+FitResult fit(Backend& backend, const GpData& data, const FitOptions& options);
+
+/// A prepared posterior over f (without noise): everything in model units.
+/// Not thread-safe, evaluation included (it owns the work space). Movable.
+class Posterior {
+ public:
+  /// Factorises once, O(n^3). Jitter is added where K is not positive definite: none first, then
+  /// 1e-8 of K's mean diagonal and tenfold steps; see status().
+  Posterior(Backend& backend, const GpData& data, const Hyperparameters& hyperparameters,
+            const OutputTransform& transform);
+  Posterior(Posterior&&) noexcept;
+  Posterior& operator=(Posterior&&) noexcept;
+  Posterior(const Posterior&) = delete;
+  Posterior& operator=(const Posterior&) = delete;
+  ~Posterior();
+
+  /// failed: the prior is used (mean c, variance s2), and note() says why.
+  FitStatus status() const;
+  const std::string& note() const;
+  double jitter() const;
+
+  std::size_t size() const;          ///< points, the pending included
+  std::size_t pending() const;       ///< of these, how many came by condition_on
+  std::size_t column_count() const;  ///< D
+  const Hyperparameters& hyperparameters() const;
+  const OutputTransform& transform() const;
+  /// z_i of every point, the pending ones' fantasies at the end.
+  std::span<const double> targets() const;
+  /// The smallest z_i of the points that were really observed; infinity when there are none.
+  double best_target() const;
+
+  /// Mean and variance of f at m candidates (m x D, row-major). variance >= 0.
+  void evaluate(std::span<const double> x, std::span<double> mean, std::span<double> variance);
+
+  /// Given d value_j / d mean_j and d value_j / d variance_j of every candidate.
+  using Adjoint = std::function<void(std::span<const double> mean, std::span<const double> variance,
+                                     std::span<double> d_mean, std::span<double> d_variance)>;
+  /// One pass for values and gradients: computes mean and variance, calls `adjoint` once with all of
+  /// them, and writes dx (m x D, row-major) = d_mean_j * d mean_j/dx_j + d_variance_j * d variance_j/dx_j.
+  void evaluate_with_gradient(std::span<const double> x, std::span<double> mean, std::span<double> variance,
+                              const Adjoint& adjoint, std::span<double> dx);
+
+  /// Adds pending points (k x D) with the posterior mean as their value ("kriging believer",
+  /// Ginsbourger, Le Riche, Carraro 2010): the mean stays, the variance shrinks. O(n^2) each.
+  void condition_on(std::span<const double> x);
+  /// Takes the points of condition_on off again. O(n).
+  void forget_pending();
+  /// Adds observed points (k x D; y in raw units, through the transform at hand). O(n^2) each.
+  /// Forgets the pending first.
+  void append(std::span<const double> x, std::span<const double> y);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace krigon
