@@ -10,7 +10,9 @@ target_compile_features(krigon_flags INTERFACE cxx_std_20)
 target_include_directories(krigon_flags INTERFACE
   ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}
   ${PROJECT_BINARY_DIR}/generated)
-target_compile_options(krigon_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion)
+target_compile_options(krigon_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion
+  -Wno-missing-field-initializers  # our aggregates have defaults for what is left out
+  -Wno-restrict)                   # false alarms of GCC 12 on string concatenation (its bug 105651)
 if(KRIGON_WARNINGS_AS_ERRORS)
   target_compile_options(krigon_flags INTERFACE -Werror)
 endif()

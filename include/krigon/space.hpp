@@ -21,7 +21,7 @@ struct RealDomain {
   double min = 0;
   double max = 1;
   Scale scale = Scale::linear;
-  std::optional<double> step;
+  std::optional<double> step = {};
 };
 
 /// Integers min, min+step, ... up to max. With Scale::log min must be at least 1 and step 1.
