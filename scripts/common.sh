@@ -2,11 +2,6 @@
 set -euo pipefail
 
 KRIGON_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-# The distribution's tools before any that a user has put in front: the Python examples need the
-# interpreter that the packages of scripts/setup belong to.
-export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:$PATH
-hash -r
-
 say() { printf '\n== %s\n' "$*"; }
 die() {
   printf '%s: %s\n' "$(basename "$0")" "$*" >&2
@@ -24,17 +19,23 @@ as_root() {
   fi
 }
 
-# pick_python MODULE...: prints the first Python 3 that can import all modules.
-pick_python() {
-  local candidate imports=""
+# use_python MODULE...: makes `python3` one that can import the modules: the first of $KRIGON_PYTHON,
+# the one on PATH, and the distribution's, to which the packages of scripts/setup belong.
+use_python() {
+  local candidate imports="" folder=$KRIGON_ROOT/build/python
   for module in "$@"; do imports+="import $module;"; done
-  for candidate in "${KRIGON_PYTHON:-}" /usr/bin/python3 python3; do
-    if [ -n "$candidate" ] && "$candidate" -c "$imports" >/dev/null 2>&1; then
-      command -v "$candidate"
-      return
+  for candidate in "${KRIGON_PYTHON:-}" python3 /usr/bin/python3; do
+    [ -n "$candidate" ] && "$candidate" -c "$imports" >/dev/null 2>&1 || continue
+    if [ "$candidate" != python3 ]; then
+      mkdir -p "$folder"
+      printf '#!/bin/sh\nexec "%s" "$@"\n' "$(command -v "$candidate")" >"$folder/python3.new"
+      chmod +x "$folder/python3.new"
+      mv "$folder/python3.new" "$folder/python3"
+      export PATH=$folder:$PATH
     fi
+    return 0
   done
-  die "no Python 3 that can import: $*. Run scripts/setup, or set KRIGON_PYTHON to an interpreter that can."
+  die "no Python 3 that can import: $*. Run scripts/setup, or set KRIGON_PYTHON to one that can."
 }
 
 # Parallel jobs: one for each core, fewer where memory is short (a compiler takes up to 1.5 GB).

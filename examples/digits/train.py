@@ -85,7 +85,24 @@ class Network:
         return float(np.mean(self.forward(x, training=False)[0].argmax(axis=1) == labels))
 
 
-def main():
+def train(judged_by, *, lr, batch, dropout, layers, epochs, seed, after_epoch=lambda epoch, accuracy: None):
+    """Accuracy on "validation" or "held-out" images after the last epoch."""
+    (x, labels), validation, held_out = load()
+    judges = {"validation": validation, "held-out": held_out}[judged_by]
+    generator = np.random.default_rng(seed)
+    network = Network([x.shape[1]] + [64] * layers + [10], dropout, generator)
+    accuracy = 0.0
+    for epoch in range(1, epochs + 1):
+        order = generator.permutation(len(labels))
+        for first in range(0, len(order), batch):
+            chosen = order[first : first + batch]
+            network.train(x[chosen], labels[chosen], lr)
+        accuracy = network.accuracy(*judges)
+        after_epoch(epoch, accuracy)
+    return accuracy
+
+
+def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--lr", type=float, default=1e-3, help="Adam's step (default: 1e-3)")
     parser.add_argument("--batch", type=int, default=64, help="examples in a step (default: 64)")
@@ -93,21 +110,16 @@ def main():
     parser.add_argument("--layers", type=int, default=2, help="hidden layers of 64 units (default: 2)")
     parser.add_argument("--epochs", type=int, default=int(os.environ.get("KRIGON_MAX_STEPS") or 27))
     parser.add_argument("--seed", type=int, default=int(os.environ.get("KRIGON_SEED") or 0))
-    parser.add_argument("--held-out", action="store_true", help="judge by the images kept back from tuning")
-    options = parser.parse_args()
+    return parser
 
-    (x, labels), validation, held_out = load()
-    judged_by = held_out if options.held_out else validation
-    generator = np.random.default_rng(options.seed)
-    network = Network([x.shape[1]] + [64] * options.layers + [10], options.dropout, generator)
-    accuracy = 0.0
-    for epoch in range(1, options.epochs + 1):
-        order = generator.permutation(len(labels))
-        for first in range(0, len(order), options.batch):
-            batch = order[first : first + options.batch]
-            network.train(x[batch], labels[batch], options.lr)
-        accuracy = network.accuracy(*judged_by)
-        report({"step": epoch, "accuracy": accuracy})
+
+def main():
+    options = arguments().parse_args()
+    accuracy = train(
+        "validation",
+        **vars(options),
+        after_epoch=lambda epoch, value: report({"step": epoch, "accuracy": value}),
+    )
     report({"accuracy": accuracy})
     print(f"accuracy {accuracy:.4f}")
 
