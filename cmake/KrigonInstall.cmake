@@ -1,5 +1,8 @@
 # What `cmake --install` and the Debian package hold. The tree can be moved: programs and library find
 # each other by run paths relative to themselves.
+if(NOT (TARGET krigon AND TARGET krigon_shim))
+  return()
+endif()
 include(CMakePackageConfigHelpers)
 
 set(KRIGON_LIBEXEC ${CMAKE_INSTALL_LIBEXECDIR}/krigon)
