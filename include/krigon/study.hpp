@@ -45,7 +45,7 @@ struct EarlyStopping {
 struct StudyOptions {
   std::string name = "study";
   Objective objective;
-  /// "memory:" or "sqlite:///path/to/file" (made when absent).
+  /// "memory:", "sqlite:///absolute/path" or a file's path (made when absent).
   std::string storage = "memory:";
   /// "auto", "gp", "random", "sobol" or "grid".
   std::string sampler = "auto";
@@ -86,7 +86,7 @@ class Trial {
 
 /// A study: proposes points, is told results, keeps them. Safe to use from several threads.
 ///
-///   krigon::Study study{space, {.name = "mine", .storage = "sqlite:///mine.db", .seed = 7}};
+///   krigon::Study study{space, {.name = "mine", .storage = "mine.db", .seed = 7}};
 ///   study.optimize([](krigon::Trial& t) { return std::pow(t.real("x") - 2, 2); }, {.trials = 50});
 ///   std::cout << krigon::to_string(study.best()->parameters.at("x"));
 class Study {
