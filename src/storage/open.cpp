@@ -1,0 +1,74 @@
+#include <array>
+#include <cctype>
+
+#include <fmt/format.h>
+
+#include "krigon/error.hpp"
+#include "storage/memory.hpp"
+#include "storage/sqlite.hpp"
+#include "storage/storage.hpp"
+
+namespace krigon {
+namespace {
+
+const SystemClock kSystemClock;
+
+std::unique_ptr<Storage> memory(std::string_view url, std::string_view rest, const StorageOptions& options) {
+  if (!rest.empty()) {
+    throw UsageError(
+        fmt::format("the store \"{}\": found \"{}\" after memory:, expected nothing", url, rest));
+  }
+  return detail::open_memory(options.clock ? *options.clock : kSystemClock, options.read_only);
+}
+
+std::unique_ptr<Storage> sqlite(std::string_view url, std::string_view rest, const StorageOptions& options) {
+  if (rest.starts_with("//")) rest.remove_prefix(2);
+  if (rest.empty() || rest.find('\0') != std::string_view::npos) {
+    throw UsageError(
+        fmt::format("the store \"{}\" names no file; write e.g. sqlite:///home/me/krigon.db", url));
+  }
+  return detail::open_sqlite(std::string(rest), options.create, options.read_only,
+                             options.clock ? *options.clock : kSystemClock);
+}
+
+struct Kind {
+  std::string_view scheme;
+  std::string_view form;
+  std::unique_ptr<Storage> (*open)(std::string_view url, std::string_view rest, const StorageOptions&);
+};
+
+constexpr std::array<Kind, 2> kKinds{
+    {{"memory", "memory:", memory}, {"sqlite", "sqlite:///path/to/file", sqlite}}};
+
+/// "sqlite" of "sqlite:///x"; empty for a plain path.
+std::string_view scheme_of(std::string_view url) {
+  const auto colon = url.find(':');
+  if (colon == std::string_view::npos || colon == 0) return {};
+  const auto scheme = url.substr(0, colon);
+  for (const char c : scheme) {
+    if (!std::isalnum(static_cast<unsigned char>(c)) && c != '+' && c != '.' && c != '-') return {};
+  }
+  const bool known = scheme == "memory" || scheme == "sqlite";
+  return known || url.substr(colon + 1).starts_with("//") ? scheme : std::string_view{};
+}
+
+}  // namespace
+
+std::shared_ptr<Storage> open_storage(std::string_view url, const StorageOptions& options) {
+  const auto scheme = scheme_of(url);
+  if (scheme.empty()) {
+    if (url == ":memory:" || url == "memory") {
+      throw UsageError(fmt::format("the store \"{}\": write memory: (or ./{} for a file)", url, url));
+    }
+    return sqlite(url, url, options);
+  }
+  std::string allowed;
+  for (const auto& kind : kKinds) {
+    if (kind.scheme == scheme) return kind.open(url, url.substr(scheme.size() + 1), options);
+    allowed += fmt::format("{}, ", kind.form);
+  }
+  throw UsageError(
+      fmt::format("the store \"{}\": found \"{}:\", allowed are {}or a file's path", url, scheme, allowed));
+}
+
+}  // namespace krigon

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "storage/sqlite_connection.hpp"
+
+namespace krigon::detail {
+
+/// A store's file, opened and of the newest schema: one connection for all writers of this process,
+/// who take turns, and as many for readers as read at once. Thread-safe.
+class SqliteFile {
+ public:
+  /// Errors as open_storage().
+  SqliteFile(const std::string& path, bool create, bool read_only);
+
+  /// The writing connection, its caller's alone while this lives.
+  class Writer {
+   public:
+    Connection& operator*() const { return *connection_; }
+
+   private:
+    friend class SqliteFile;
+    Writer(std::unique_lock<std::mutex> lock, Connection& connection)
+        : lock_(std::move(lock)), connection_(&connection) {}
+    std::unique_lock<std::mutex> lock_;
+    Connection* connection_;
+  };
+
+  /// A reading connection, its caller's alone while this lives.
+  class Reader {
+   public:
+    ~Reader();
+    Reader(const Reader&) = delete;
+    Reader& operator=(const Reader&) = delete;
+    Connection& operator*() const { return *connection_; }
+
+   private:
+    friend class SqliteFile;
+    Reader(SqliteFile& file, std::unique_ptr<Connection> connection)
+        : file_(file), connection_(std::move(connection)) {}
+    SqliteFile& file_;
+    std::unique_ptr<Connection> connection_;
+  };
+
+  /// Throws StorageError where the file was opened read-only.
+  Writer writer();
+  Reader reader();
+  const std::string& path() const { return path_; }
+
+ private:
+  void open_for_reading();
+  void open_for_writing(bool create);
+
+  std::string path_;
+  Connection::Mode reading_ = Connection::Mode::read_write;
+  std::mutex write_lock_;
+  std::unique_ptr<Connection> writer_;  ///< null: read-only
+  std::mutex idle_lock_;
+  std::vector<std::unique_ptr<Connection>> idle_;  ///< readers' connections that no one uses now
+};
+
+}  // namespace krigon::detail

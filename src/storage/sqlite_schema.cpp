@@ -1,0 +1,181 @@
+#include "storage/sqlite_schema.hpp"
+
+#include <array>
+
+#include <fmt/format.h>
+
+namespace krigon::detail {
+namespace {
+
+// Metric values stand in columns without a type: in a REAL column SQLite keeps whole numbers as
+// integers and so loses the sign of -0. NaN becomes NULL when bound, hence typeof() refuses it.
+constexpr std::array<Migration, 1> kMigrations{{{R"sql(
+CREATE TABLE study(
+  id INTEGER PRIMARY KEY AUTOINCREMENT CHECK(id < 1 << 23),
+  name TEXT NOT NULL UNIQUE,
+  revision INTEGER NOT NULL,
+  created INTEGER NOT NULL,
+  -- the head
+  next_trial INTEGER NOT NULL DEFAULT 0,
+  sequence INTEGER NOT NULL DEFAULT 0,
+  fence INTEGER NOT NULL DEFAULT 0,
+  queued INTEGER NOT NULL DEFAULT 0 CHECK(queued >= 0),
+  running INTEGER NOT NULL DEFAULT 0 CHECK(running >= 0),
+  completed INTEGER NOT NULL DEFAULT 0,
+  stopped INTEGER NOT NULL DEFAULT 0,
+  failed INTEGER NOT NULL DEFAULT 0,
+  cancelled INTEGER NOT NULL DEFAULT 0,
+  best_trial INTEGER NOT NULL DEFAULT -1,
+  best_value NOT NULL DEFAULT 0.0
+    CHECK(typeof(best_value) = 'real' AND abs(best_value) <= 1.7976931348623157e308),
+  running_time INTEGER NOT NULL DEFAULT 0
+);
+
+CREATE TABLE revision(
+  study INTEGER NOT NULL REFERENCES study(id),
+  number INTEGER NOT NULL,
+  spec TEXT NOT NULL,
+  fingerprint TEXT,
+  created INTEGER NOT NULL,
+  PRIMARY KEY(study, number)
+) WITHOUT ROWID;
+
+CREATE TABLE trial(
+  id INTEGER PRIMARY KEY,  -- study << 40 | number
+  study INTEGER NOT NULL REFERENCES study(id) CHECK(study = id >> 40),
+  number INTEGER NOT NULL CHECK(number = id & 0xffffffffff),
+  revision INTEGER NOT NULL,
+  state TEXT NOT NULL
+    CHECK(state IN ('queued', 'running', 'completed', 'stopped', 'failed', 'cancelled')),
+  front INTEGER NOT NULL,
+  attempts INTEGER NOT NULL,
+  losses INTEGER NOT NULL,
+  outcome TEXT NOT NULL,
+  ended_sequence INTEGER NOT NULL,
+  created INTEGER NOT NULL,
+  started INTEGER NOT NULL,
+  ended_at INTEGER NOT NULL,
+  key TEXT,
+  parameters TEXT NOT NULL,
+  metrics TEXT,
+  reason TEXT NOT NULL,
+  sampler TEXT NOT NULL,
+  saw_sequence INTEGER NOT NULL,
+  pending TEXT,
+  model TEXT,
+  note TEXT NOT NULL
+);
+CREATE UNIQUE INDEX trial_key ON trial(study, key) WHERE key IS NOT NULL;
+CREATE INDEX trial_open ON trial(study, state, front DESC, id) WHERE state = 'queued' OR state = 'running';
+
+CREATE TABLE attempt(
+  trial INTEGER NOT NULL REFERENCES trial(id),
+  number INTEGER NOT NULL,
+  worker TEXT NOT NULL,
+  fence INTEGER NOT NULL,
+  lease_until INTEGER NOT NULL,
+  outcome TEXT NOT NULL,
+  exit_code INTEGER,
+  signal INTEGER,
+  host TEXT NOT NULL,
+  resources TEXT,
+  stderr_tail TEXT NOT NULL,
+  started INTEGER NOT NULL,
+  ended_at INTEGER NOT NULL,
+  PRIMARY KEY(trial, number)
+) WITHOUT ROWID;
+
+CREATE TABLE report(
+  trial INTEGER NOT NULL REFERENCES trial(id),
+  attempt INTEGER NOT NULL,
+  step INTEGER NOT NULL CHECK(step >= 1),
+  metric TEXT NOT NULL,
+  value NOT NULL CHECK(typeof(value) = 'real' AND abs(value) <= 1.7976931348623157e308),
+  sequence INTEGER NOT NULL,
+  PRIMARY KEY(trial, attempt, step, metric)
+) WITHOUT ROWID;
+
+CREATE TABLE decision(
+  trial INTEGER NOT NULL REFERENCES trial(id),
+  sequence INTEGER NOT NULL,
+  attempt INTEGER NOT NULL,
+  step INTEGER NOT NULL,
+  verdict TEXT NOT NULL,
+  basis TEXT,
+  PRIMARY KEY(trial, sequence)
+) WITHOUT ROWID;
+
+CREATE TABLE event(
+  id INTEGER PRIMARY KEY,  -- study << 40 | sequence
+  time INTEGER NOT NULL,
+  kind TEXT NOT NULL,
+  -- No REFERENCES: deleting a study would search all events once for each of its trials.
+  trial INTEGER,
+  attempt INTEGER NOT NULL,
+  step INTEGER,  -- of the reports or the decision that it added
+  detail TEXT,
+  study INTEGER GENERATED ALWAYS AS (id >> 40) VIRTUAL,
+  sequence INTEGER GENERATED ALWAYS AS (id & 0xffffffffff) VIRTUAL
+);
+)sql"}}};
+
+std::int64_t pragma(Connection& connection, const char* sql) {
+  Query query(connection, sql);
+  return query.next() ? query.integer(0) : 0;
+}
+
+}  // namespace
+
+std::span<const Migration> migrations() {
+  return kMigrations;
+}
+
+std::int64_t schema_version(Connection& connection, std::size_t newest) {
+  const auto application = pragma(connection, "PRAGMA application_id");
+  const auto version = pragma(connection, "PRAGMA user_version");
+  const auto objects = pragma(connection, "SELECT count(*) FROM sqlite_schema");
+  if (application != kApplicationId && (application != 0 || objects != 0)) {
+    throw StorageError(fmt::format("the store {}: it is another program's SQLite database. Name another file",
+                                   connection.path()));
+  }
+  if (version > static_cast<std::int64_t>(newest)) {
+    throw StorageError(
+        fmt::format("the store {}: it was written by a newer Krigon (schema version {}, this one knows up to "
+                    "{}). Use that one, or name another file",
+                    connection.path(), version, newest));
+  }
+  return version;
+}
+
+void migrate(Connection& connection, std::span<const Migration> steps) {
+  const auto newest = static_cast<std::int64_t>(steps.size());
+  if (schema_version(connection, steps.size()) == newest) return;
+  for (;;) {
+    Transaction transaction(connection, Transaction::Kind::write);
+    // Another process may have been quicker.
+    const auto version = schema_version(connection, steps.size());
+    if (version == newest) return;
+    connection.execute(steps[static_cast<std::size_t>(version)].sql);
+    connection.execute(
+        fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {}", kApplicationId, version + 1)
+            .c_str());
+    transaction.commit();
+  }
+}
+
+void check_version(Connection& connection, std::span<const Migration> steps) {
+  Transaction transaction(connection, Transaction::Kind::read);
+  const auto version = schema_version(connection, steps.size());
+  if (version == 0) {
+    throw StorageError(
+        fmt::format("the store {}: it is empty. Name a store that holds a study", connection.path()));
+  }
+  if (version < static_cast<std::int64_t>(steps.size())) {
+    throw StorageError(
+        fmt::format("the store {}: it was written by an older Krigon (schema version {}, now {}). Open it "
+                    "once for writing, which brings it up to date",
+                    connection.path(), version, steps.size()));
+  }
+}
+
+}  // namespace krigon::detail
