@@ -117,8 +117,8 @@ struct StoredStudy final : Rows {
   void write_trial(const TrialRecord& record, bool front) {
     if (record.number == static_cast<std::int64_t>(trials.size())) {
       trials.emplace_back().front = front;
-      if (!record.key.empty()) keys.emplace(record.key, record.number);
     }
+    if (!record.key.empty()) keys.emplace(record.key, record.number);
     auto& row = at(record.number);
     row.record = record;
     if (record.state == TrialState::queued) {

@@ -44,7 +44,8 @@ bool same_metrics(const Metrics& a, const Metrics& b) {
 bool same_row(const TrialRecord& a, const TrialRecord& b) {
   return a.number == b.number && a.state == b.state && a.attempts == b.attempts && a.losses == b.losses &&
          a.outcome == b.outcome && a.reason == b.reason && a.ended_sequence == b.ended_sequence &&
-         a.started == b.started && a.ended_at == b.ended_at && same_metrics(a.metrics, b.metrics);
+         a.started == b.started && a.ended_at == b.ended_at && a.key == b.key &&
+         same_metrics(a.metrics, b.metrics);
 }
 
 bool same_row(const AttemptRecord& a, const AttemptRecord& b) {
@@ -231,9 +232,10 @@ void SqliteRows::insert(const TrialRecord& t, bool front) {
 void SqliteRows::update(const TrialRecord& t) {
   Query(connection_,
         "UPDATE trial SET state = ?, attempts = ?, losses = ?, outcome = ?, ended_sequence = ?, started = ?, "
-        "ended_at = ?, metrics = ?, reason = ? WHERE id = ?",
+        "ended_at = ?, metrics = ?, reason = ?, key = ? WHERE id = ?",
         to_string(t.state), t.attempts, t.losses, to_string(t.outcome), t.ended_sequence, t.started,
-        t.ended_at, nullable_metrics(t.metrics), t.reason, pack(study_, t.number))
+        t.ended_at, nullable_metrics(t.metrics), t.reason,
+        t.key.empty() ? std::nullopt : std::optional(t.key), pack(study_, t.number))
       .run();
 }
 
