@@ -1,0 +1,87 @@
+#include <array>
+#include <charconv>
+#include <fstream>
+#include <sstream>
+#include <vector>
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "krigon/error.hpp"
+#include "worker/run_loop.hpp"
+
+namespace krigon {
+namespace {
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "localhost";
+}
+
+/// The process's start time in clock ticks since boot, 0 when there is no such process (or only its
+/// zombie, which holds nothing any more).
+std::uint64_t start_time(long pid) {
+  std::ifstream file(fmt::format("/proc/{}/stat", pid));
+  std::string stat((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  const auto name_end = stat.rfind(')');  // the name may hold spaces and brackets itself
+  if (name_end == std::string::npos) return 0;
+  std::istringstream fields(stat.substr(name_end + 1));
+  std::string state;
+  fields >> state;
+  if (state == "Z" || state == "X") return 0;
+  std::string skipped;
+  for (int field = 4; field < 22; ++field) fields >> skipped;
+  std::uint64_t start = 0;
+  fields >> start;
+  return start;
+}
+
+}  // namespace
+
+std::string local_worker_name() {
+  return fmt::format("{}:{}:{}", host_name(), ::getpid(), start_time(::getpid()));
+}
+
+std::optional<bool> worker_alive(const std::string& worker) {
+  const auto second = worker.rfind(':');
+  if (second == std::string::npos || second == 0) return std::nullopt;
+  const auto first = worker.rfind(':', second - 1);
+  if (first == std::string::npos || worker.substr(0, first) != host_name()) return std::nullopt;
+  long pid = 0;
+  std::uint64_t start = 0;
+  const auto number = [&](std::size_t from, std::size_t to, auto& value) {
+    const auto result = std::from_chars(worker.data() + from, worker.data() + to, value);
+    return result.ec == std::errc{} && result.ptr == worker.data() + to;
+  };
+  if (!number(first + 1, second, pid) || !number(second + 1, worker.size(), start)) return std::nullopt;
+  return start_time(pid) == start && start != 0;
+}
+
+std::int64_t recover_lost_trials(StudyManager& manager, RunObserver& observer) {
+  const TimeUs now = SystemClock().now();
+  std::int64_t recovered = 0;
+  for (const auto& attempt : manager.storage().running_attempts(manager.study().id)) {
+    const auto alive = worker_alive(attempt.worker);
+    const bool expired = attempt.lease_until != 0 && attempt.lease_until < now;
+    const bool lost = alive ? !*alive : expired;
+    if (!lost) continue;
+    FailAttempt fail;
+    fail.trial = attempt.trial;
+    fail.fence = attempt.fence;
+    fail.outcome = Outcome::lost;
+    fail.reason = fmt::format("its manager {} is gone", attempt.worker);
+    try {
+      const auto applied = manager.apply(fail);
+      ++recovered;
+      observer.note(fmt::format("trial {} was running when its manager ended: {}", attempt.trial,
+                                applied.trial->state == TrialState::queued
+                                    ? "it is run again"
+                                    : "it has no retry left and is marked failed"));
+    } catch (const ConflictError&) {
+      // Another manager was faster.
+    }
+  }
+  return recovered;
+}
+
+}  // namespace krigon

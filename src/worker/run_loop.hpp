@@ -1,0 +1,83 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "core/records.hpp"
+#include "manager/manager.hpp"
+#include "runner/runner.hpp"
+
+namespace krigon {
+
+/// Why a run came to its end.
+enum class RunEnd {
+  budget,             ///< the trials of the budget have ended
+  time,               ///< the time of the budget is up
+  exhausted,          ///< the sampler has nothing left to propose
+  interrupted,        ///< by a person
+  too_many_failures,  ///< more than max_failures trials failed
+};
+
+std::string_view to_string(RunEnd end);
+
+/// What a person watches; valid during the call only.
+struct RunState {
+  StudyHead head;
+  std::size_t running_here = 0;
+  std::int64_t ended_here = 0;  ///< trials that this run saw end
+  double elapsed = 0;           ///< seconds of this run
+  double best_since = 0;        ///< seconds since the best was told in this run; < 0: before it
+  int interrupts = 0;
+};
+
+/// Hears what happens, in the loop's own thread. Every member has an empty default.
+class RunObserver {
+ public:
+  virtual ~RunObserver() = default;
+  virtual void started(const TrialRecord& /*trial*/, const AttemptRecord& /*attempt*/) {}
+  virtual void reported(const TrialRecord& /*trial*/, std::int64_t /*step*/, const Metrics& /*metrics*/) {}
+  virtual void stopping(const TrialRecord& /*trial*/, const Judgement& /*judgement*/) {}
+  /// `trial` as it stands now: ended, or queued again where it is retried or handed back.
+  virtual void ended(const TrialRecord& /*trial*/, const Ended& /*how*/, bool /*new_best*/) {}
+  /// About five times a second, and after every event.
+  virtual void tick(const RunState& /*state*/) {}
+  /// Something a person should know: a trial recovered, a command that failed.
+  virtual void note(const std::string& /*text*/) {}
+};
+
+struct RunOptions {
+  std::filesystem::path study_folder;
+  std::filesystem::path trials_folder;
+  std::filesystem::path shim;  ///< empty: found beside this executable
+  /// How often a person pressed Ctrl-C so far. 1: no new trials, running ones end; 2: they are
+  /// stopped and handed back; 3: killed.
+  std::function<int()> interrupts = [] { return 0; };
+  int wake_fd = -1;  ///< becomes readable when interrupts() rises; drained by its owner
+  TimeUs lease = 60 * kSecond;
+};
+
+struct RunResult {
+  RunEnd end = RunEnd::budget;
+  std::int64_t ended_here = 0;
+  StudyHead head;
+};
+
+/// "host:pid:start": tells a dead process from a living one that got its number.
+std::string local_worker_name();
+/// Whether the process that `worker` names is alive; nullopt where it is on another host or the
+/// name is not of that form.
+std::optional<bool> worker_alive(const std::string& worker);
+
+/// Hands the trials of dead managers back to the queue (or fails those out of retries). Returns how
+/// many. Trials held by people and clients are left alone.
+std::int64_t recover_lost_trials(StudyManager& manager, RunObserver& observer);
+
+/// Runs trials of the study on this machine until its budget is used up. Goes on where an earlier
+/// run was, however that ended. Throws StorageError or EnvironmentError when it cannot go on; what
+/// was told by then is kept and no process is left behind.
+RunResult run_study(StudyManager& manager, const RunOptions& options, RunObserver& observer);
+
+}  // namespace krigon
