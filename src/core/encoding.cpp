@@ -22,6 +22,10 @@ double stepped(const RealDomain& d, std::int64_t level) {
   return std::clamp(d.min + static_cast<double>(level) * *d.step, d.min, d.max);
 }
 
+double snap(double u) {
+  return std::round(std::clamp(u, 0.0, 1.0) * 0x1p32) * 0x1p-32;
+}
+
 double keep_bits(double value) {
   int exponent = 0;
   const double fraction = std::frexp(value, &exponent);
@@ -86,7 +90,7 @@ Encoding::Encoding(Space space) : space_(std::move(space)) {
 }
 
 Encoding::Test Encoding::make_test(const Condition& condition,
-                                   std::span<const std::optional<std::size_t>> node_of) const {
+                                   std::span<const std::optional<std::size_t>> node_of) {
   Test test;
   const auto& parameters = space_.parameters();
   const auto parent = static_cast<std::size_t>(space_.find(condition.parameter) - parameters.data());
@@ -100,7 +104,9 @@ Encoding::Test Encoding::make_test(const Condition& condition,
   }
   for (const auto& value : condition.values) {
     if (coordinates_[*coordinate].axis == Axis::continuous) {
-      test.reals.push_back(std::get<double>(value));
+      const double real = std::get<double>(value);
+      test.places.push_back(place_of_real(*coordinate, real));
+      rulers_[*coordinate].exact.emplace_back(test.places.back(), real);
     } else if (const auto place = place_of(*coordinate, value)) {
       // A stepped real that is not bit for bit the value of its level can never be met.
       if (same_value(value_at(*coordinate, *place), value)) test.levels.push_back(level(*coordinate, *place));
@@ -116,8 +122,8 @@ bool Encoding::node_active(const Node& node, std::span<const double> u,
     const auto& coordinate = nodes_[test.parent].coordinate;
     if (!coordinate) return test.always;
     if (coordinates_[*coordinate].axis == Axis::continuous) {
-      const double value = real_at(*coordinate, u[*coordinate]);
-      return std::find(test.reals.begin(), test.reals.end(), value) != test.reals.end();
+      const double at = snap(u[*coordinate]);
+      return std::find(test.places.begin(), test.places.end(), at) != test.places.end();
     }
     const std::int64_t at = level(*coordinate, u[*coordinate]);
     return std::find(test.levels.begin(), test.levels.end(), at) != test.levels.end();
@@ -143,16 +149,20 @@ std::vector<bool> Encoding::active(std::span<const double> u) const {
 
 double Encoding::real_at(std::size_t i, double u) const {
   const auto& d = std::get<RealDomain>(space_.parameters()[coordinates_[i].parameter].domain);
-  if (u <= 0) return d.min;
-  if (u >= 1) return d.max;
+  const double snapped = snap(u);
   const Ruler& r = rulers_[i];
-  const double at = std::lerp(r.low, r.high, u);
+  for (const auto& [place, value] : r.exact) {
+    if (place == snapped) return value;
+  }
+  if (snapped <= 0) return d.min;
+  if (snapped >= 1) return d.max;
+  const double at = std::lerp(r.low, r.high, snapped);
   return std::clamp(r.log ? std::exp(at) : at, d.min, d.max);
 }
 
 double Encoding::place_of_real(std::size_t i, double value) const {
   const Ruler& r = rulers_[i];
-  return std::clamp(((r.log ? std::log(value) : value) - r.low) / (r.high - r.low), 0.0, 1.0);
+  return snap(((r.log ? std::log(value) : value) - r.low) / (r.high - r.low));
 }
 
 std::int64_t Encoding::level(std::size_t i, double u) const {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "krigon/space.hpp"
@@ -34,8 +35,9 @@ struct Coordinate {
 /// The coordinate of an inactive parameter is put at kImputed, whatever it was: two points that
 /// differ only in what is inactive are one. The parents' own coordinates tell the branches apart.
 ///
-/// A canonical point is what encode() and canonicalise() return. Levels survive decode and encode
-/// exactly, reals up to rounding.
+/// A free coordinate is rounded to multiples of 2^-32, so that a point survives decode and encode
+/// exactly and can be looked up: a canonical point is what encode() and canonicalise() return.
+/// (Where the range is so narrow that doubles are sparser than that, it moves by their spacing.)
 ///
 /// Immutable. Safe to read from several threads.
 class Encoding {
@@ -85,7 +87,7 @@ class Encoding {
   struct Test {
     std::size_t parent = 0;            ///< index into nodes_
     std::vector<std::int64_t> levels;  ///< of the parent's coordinate, where it has levels
-    std::vector<double> reals;         ///< the parent's values, where it is continuous
+    std::vector<double> places;        ///< of the parent's values, where it is continuous
     bool always = false;               ///< a parent that cannot vary: whether its one value fits
   };
   /// A parameter, parents first.
@@ -100,6 +102,7 @@ class Encoding {
     double low = 0, high = 1;  ///< ends, or their logarithms (integers: half a unit further out)
     std::int64_t width = 1;    ///< levels a cell: above 1 only where a double cannot hold them all
     std::int64_t cells = 1;
+    std::vector<std::pair<double, double>> exact;  ///< (place, value) that conditions ask for
   };
 
   double real_at(std::size_t i, double u) const;
@@ -108,7 +111,7 @@ class Encoding {
   std::optional<double> place_of(std::size_t i, const Value& value) const;
   bool node_active(const Node& node, std::span<const double> u, const std::vector<bool>& node_flags) const;
   std::vector<bool> nodes_active(std::span<const double> u) const;
-  Test make_test(const Condition& condition, std::span<const std::optional<std::size_t>> node_of) const;
+  Test make_test(const Condition& condition, std::span<const std::optional<std::size_t>> node_of);
 
   Space space_;
   std::vector<Coordinate> coordinates_;
