@@ -7,6 +7,10 @@
 
 namespace krigon {
 
+std::uint64_t trial_seed(const StudySpec& spec, std::int64_t number) {
+  return Random(spec.seed, static_cast<std::uint64_t>(number), Purpose::trial_seed)() >> 33;
+}
+
 StudyManager::StudyManager(std::shared_ptr<Storage> storage, StudyRecord study,
                            std::unique_ptr<Sampler> sampler, std::unique_ptr<Scheduler> scheduler)
     : storage_(std::move(storage)),
@@ -17,14 +21,9 @@ StudyManager::StudyManager(std::shared_ptr<Storage> storage, StudyRecord study,
 
 StudyManager::~StudyManager() = default;
 
-std::uint64_t StudyManager::trial_seed(std::int64_t number) const {
-  // 31 bits: what every program's random generator takes as a seed.
-  return Random(study_.spec.seed, static_cast<std::uint64_t>(number), Purpose::trial_seed)() >> 33;
-}
-
 Asked StudyManager::asked(Applied applied, bool repeated) const {
   Asked result;
-  result.seed = trial_seed(applied.trial->number);
+  result.seed = trial_seed(study_.spec, applied.trial->number);
   result.trial = std::move(*applied.trial);
   if (applied.attempt) result.attempt = std::move(*applied.attempt);
   result.repeated = repeated;

@@ -25,9 +25,12 @@ struct Holder {
 struct Asked {
   TrialRecord trial;
   AttemptRecord attempt;   ///< its fence speaks for the trial
-  std::uint64_t seed = 0;  ///< below 2^31: a function of the study's seed and the trial's number
+  std::uint64_t seed = 0;  ///< trial_seed()
   bool repeated = false;   ///< the key was used before: this is the trial it made
 };
+
+/// The seed that trial `number` of the study gets; below 2^31, which every program's generator takes.
+std::uint64_t trial_seed(const StudySpec& spec, std::int64_t number);
 
 /// One study in use: proposals by its sampler, verdicts by its scheduler, everything durable in its
 /// store. Several managers, in one process or in several, may serve one study. Thread-safe: an ask
@@ -64,7 +67,6 @@ class StudyManager {
 
  private:
   Suggestion suggest_locked(std::int64_t number);
-  std::uint64_t trial_seed(std::int64_t number) const;
   Asked asked(Applied applied, bool repeated) const;
   void feed_scheduler_locked();
 
