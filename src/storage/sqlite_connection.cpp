@@ -13,7 +13,7 @@ namespace krigon::detail {
 namespace {
 
 /// What happened and what to do about it, in words.
-std::string explain(int code, const std::string& path) {
+std::string explain(int code, const std::string& path, std::chrono::milliseconds patience) {
   switch (code & 0xff) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
@@ -21,7 +21,7 @@ std::string explain(int code, const std::string& path) {
       return fmt::format(
           "other processes kept it locked for {} s. See who holds it (fuser {}) and try again; what was "
           "recorded before stands",
-          kPatience.count(), path);
+          std::chrono::duration<double>(patience).count(), path);
     case SQLITE_FULL:
       return "there is no room left on its disk. Free some and go on: what was recorded before stands";
     case SQLITE_READONLY:
@@ -105,14 +105,6 @@ void Connection::close() noexcept {
   db_ = nullptr;
 }
 
-void Connection::check_process() const {
-  if (getpid() != owner_) {
-    throw StorageError(fmt::format(
-        "the store {} was opened by process {} and cannot be used across a fork: open it anew here", path_,
-        owner_));
-  }
-}
-
 int Connection::wait_for_lock(void* self, int tries) {
   return static_cast<Connection*>(self)->wait(tries) ? 1 : 0;
 }
@@ -133,8 +125,9 @@ void Connection::fail(int code) const {
   if (system != 0 && (primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN || primary == SQLITE_FULL)) {
     detail += fmt::format("; {}", std::strerror(system));
   }
-  throw SqliteError(
-      fmt::format("the store {}: {} (SQLite: {}, code {})", path_, explain(code, path_), detail, code), code);
+  throw SqliteError(fmt::format("the store {}: {} (SQLite: {}, code {})", path_,
+                                explain(code, path_, patience_), detail, code),
+                    code);
 }
 
 void Connection::execute(const char* sql) {
@@ -189,7 +182,6 @@ std::string_view Query::text(int column) const {
 }
 
 Transaction::Transaction(Connection& connection, Kind kind) : connection_(connection) {
-  connection.check_process();
   connection.renew_patience();
   if (kind == Kind::read) {
     Query(connection, "BEGIN").run();

@@ -51,13 +51,12 @@ class Connection {
   /// A prepared statement, kept for the next call. `sql` must be a literal: its address is the key.
   sqlite3_stmt* prepared(const char* sql);
 
-  /// Starts the clock of kPatience anew.
-  void renew_patience() { deadline_ = std::chrono::steady_clock::now() + kPatience; }
+  /// Starts the clock of the patience anew.
+  void renew_patience() { deadline_ = std::chrono::steady_clock::now() + patience_; }
+  void set_patience(std::chrono::milliseconds patience) { patience_ = patience; }
   bool in_transaction() const { return sqlite3_get_autocommit(db_) == 0; }
   /// Leaves an open transaction, if there is one. Never throws.
   void rollback() noexcept;
-  /// Throws StorageError in a child of the process that opened it.
-  void check_process() const;
 
   [[noreturn]] void fail(int code) const;
 
@@ -69,6 +68,7 @@ class Connection {
   std::string path_;
   sqlite3* db_ = nullptr;
   pid_t owner_;
+  std::chrono::milliseconds patience_ = kPatience;
   std::chrono::steady_clock::time_point deadline_;
   std::minstd_rand jitter_;
   std::unordered_map<const char*, sqlite3_stmt*> statements_;

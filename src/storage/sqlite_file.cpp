@@ -30,7 +30,7 @@ void use_wal(Connection& connection) {
 }  // namespace
 
 SqliteFile::SqliteFile(const std::string& path, bool create, bool read_only)
-    : path_(check_place(path).string()) {
+    : path_(check_place(path).string()), owner_(getpid()) {
   std::error_code error;
   if ((read_only || !create) && !fs::exists(path_, error)) {
     throw StorageError(fmt::format("the store {}: there is no such file. Check the path{}", path_,
@@ -78,7 +78,16 @@ void SqliteFile::open_for_reading() {
   check_version(*idle_.back(), migrations());
 }
 
+void SqliteFile::check_process() const {
+  // Before any mutex: the child may have inherited it locked.
+  if (getpid() == owner_) return;
+  throw StorageError(
+      fmt::format("the store {}: it was opened by process {} and cannot be used across a fork. Open it anew",
+                  path_, owner_));
+}
+
 SqliteFile::Writer SqliteFile::writer() {
+  check_process();
   if (!writer_) {
     throw StorageError(fmt::format("the store {}: it was opened read-only and cannot be changed", path_));
   }
@@ -86,6 +95,7 @@ SqliteFile::Writer SqliteFile::writer() {
 }
 
 SqliteFile::Reader SqliteFile::reader() {
+  check_process();
   std::unique_ptr<Connection> connection;
   {
     const std::lock_guard lock(idle_lock_);

@@ -46,7 +46,8 @@ class SqliteFile {
     std::unique_ptr<Connection> connection_;
   };
 
-  /// Throws StorageError where the file was opened read-only.
+  /// Both throw StorageError in a child of the process that opened the file; writer() also where it
+  /// was opened read-only.
   Writer writer();
   Reader reader();
   const std::string& path() const { return path_; }
@@ -54,8 +55,10 @@ class SqliteFile {
  private:
   void open_for_reading();
   void open_for_writing(bool create);
+  void check_process() const;
 
   std::string path_;
+  pid_t owner_;
   Connection::Mode reading_ = Connection::Mode::read_write;
   std::mutex write_lock_;
   std::unique_ptr<Connection> writer_;  ///< null: read-only

@@ -1,0 +1,209 @@
+// The SQLite file itself: how durable it is set up, its schema and migrations, its locks.
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+#include <thread>
+
+#include <fmt/format.h>
+
+#include "fixture.hpp"
+#include "storage/place.hpp"
+#include "storage/sqlite_connection.hpp"
+#include "storage/sqlite_file.hpp"
+#include "storage/sqlite_schema.hpp"
+
+namespace krigon::testing {
+namespace {
+
+using namespace detail;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+class SqliteTest : public ::testing::Test {
+ protected:
+  std::int64_t number(Connection& connection, const char* sql) {
+    Query query(connection, sql);
+    return query.next() ? query.integer(0) : -1;
+  }
+
+  TemporaryFolder folder;
+  const std::string path = (folder.path() / "store.db").string();
+};
+
+TEST_F(SqliteTest, EveryCommitReachesTheDisk) {
+  SqliteFile file(path, true, false);
+  const auto writer = file.writer();
+  constexpr std::int64_t kFull = 2;
+  EXPECT_GE(number(*writer, "PRAGMA synchronous"), kFull);
+  EXPECT_EQ(number(*writer, "PRAGMA foreign_keys"), 1);
+  Query mode(*writer, "PRAGMA journal_mode");
+  ASSERT_TRUE(mode.next());
+  EXPECT_EQ(mode.text(0), "wal");
+}
+
+TEST_F(SqliteTest, TheFileSaysWhoseItIsAndWhichVersion) {
+  open_storage(path);
+  Connection connection(path, Connection::Mode::read_only);
+  EXPECT_EQ(number(connection, "PRAGMA application_id"), kApplicationId);
+  EXPECT_EQ(number(connection, "PRAGMA user_version"), static_cast<std::int64_t>(migrations().size()));
+}
+
+TEST_F(SqliteTest, NonFiniteNumbersCannotBeWrittenEvenByHand) {
+  const auto study = open_storage(path)->create_study(small_spec("s"), nullptr);
+  open_storage(path)->apply(study.id, running_trial());
+  Connection connection(path, Connection::Mode::read_write);
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  constexpr const char* kReport =
+      "INSERT INTO report(trial, attempt, step, metric, value, sequence) VALUES(?, 1, 1, 'm', ?, 1)";
+  for (const double bad : {kInfinity, -kInfinity, std::numeric_limits<double>::quiet_NaN()}) {
+    EXPECT_THROW(Query(connection, kReport, pack(study.id, 0), bad).run(), SqliteError);
+    EXPECT_THROW(Query(connection, "UPDATE study SET best_value = ?", bad).run(), SqliteError);
+  }
+  EXPECT_THROW(Query(connection, kReport, pack(study.id, 0), "0.5").run(), SqliteError);
+  EXPECT_THROW(Query(connection, kReport, pack(study.id, 7), 0.5).run(), SqliteError);  // no such trial
+  Query(connection, kReport, pack(study.id, 0), std::numeric_limits<double>::max()).run();
+}
+
+std::vector<sqlite3*>& opened() {
+  static std::vector<sqlite3*> all;
+  return all;
+}
+
+int remember(sqlite3* db, char**, const sqlite3_api_routines*) {
+  opened().push_back(db);
+  return SQLITE_OK;
+}
+
+TEST_F(SqliteTest, NoOperationWalksThroughAllTrials) {
+  auto* const entry = reinterpret_cast<void (*)()>(&remember);
+  sqlite3_auto_extension(entry);
+  const auto storage = open_storage(path);
+  const auto study = storage->create_study(small_spec("s"), nullptr).id;
+  for (int i = 0; i < 300; ++i) storage->apply(study, queued_trial(i));
+  for (int i = 0; i < 300; i += 2) {
+    const auto number = storage->next_queued(study)->number;
+    const auto f = storage->apply(study, LeaseTrial{number, "w", "h", kSecond, nullptr}).attempt->fence;
+    storage->apply(study, ReportStep{number, f, 1, {{"loss", 0.5}}});
+    storage->apply(study, RecordDecision{number, f, 1, "continue", nullptr});
+    if (i < 280) storage->apply(study, CompleteTrial{number, f, {{"loss", 0.5}}, 0});
+  }
+  auto keyed = queued_trial();
+  keyed.key = "k";
+  storage->apply(study, keyed);
+  storage->apply(study, keyed);
+  EXPECT_EQ(storage->running_attempts(study).size(), 10u);
+  EXPECT_EQ(storage->trials(study, {TrialState::running, 0, INT64_MAX}).size(), 10u);
+  EXPECT_EQ(storage->changes_since(study, storage->head(study).sequence - 1).trials.size(), 1u);
+  storage->find_study("s");
+  sqlite3_cancel_auto_extension(entry);
+  int statements = 0;
+  for (auto* db : opened()) {
+    for (auto* s = sqlite3_next_stmt(db, nullptr); s; s = sqlite3_next_stmt(db, s), ++statements) {
+      EXPECT_EQ(sqlite3_stmt_status(s, SQLITE_STMTSTATUS_FULLSCAN_STEP, 0), 0) << sqlite3_sql(s);
+      EXPECT_EQ(sqlite3_stmt_status(s, SQLITE_STMTSTATUS_AUTOINDEX, 0), 0) << sqlite3_sql(s);
+    }
+  }
+  EXPECT_GT(statements, 15);
+}
+
+constexpr Migration kSecond_{"ALTER TABLE study ADD COLUMN note TEXT; UPDATE study SET note = 'migrated'"};
+
+TEST_F(SqliteTest, AnOlderFileIsBroughtForwardStepByStep) {
+  open_storage(path)->create_study(small_spec("kept"), nullptr);
+  Connection connection(path, Connection::Mode::read_write);
+  std::vector<Migration> steps(migrations().begin(), migrations().end());
+  steps.push_back(kSecond_);
+  steps.push_back({"CREATE TABLE later(id INTEGER PRIMARY KEY)"});
+  migrate(connection, steps);
+  EXPECT_EQ(number(connection, "PRAGMA user_version"), static_cast<std::int64_t>(steps.size()));
+  EXPECT_EQ(number(connection, "SELECT count(*) FROM study WHERE note = 'migrated'"), 1);
+  EXPECT_EQ(number(connection, "SELECT count(*) FROM later"), 0);
+  migrate(connection, steps);
+}
+
+TEST_F(SqliteTest, AFailedMigrationLeavesTheFileAsItWas) {
+  open_storage(path)->create_study(small_spec("kept"), nullptr);
+  const auto version = static_cast<std::int64_t>(migrations().size());
+  {
+    Connection connection(path, Connection::Mode::read_write);
+    std::vector<Migration> steps(migrations().begin(), migrations().end());
+    steps.push_back({"ALTER TABLE study ADD COLUMN note TEXT; INSERT INTO nowhere VALUES(1)"});
+    EXPECT_THROW(migrate(connection, steps), SqliteError);
+    EXPECT_FALSE(connection.in_transaction());
+    EXPECT_EQ(number(connection, "PRAGMA user_version"), version);
+    EXPECT_EQ(number(connection, "SELECT count(*) FROM pragma_table_info('study') WHERE name = 'note'"), 0);
+  }
+  EXPECT_TRUE(open_storage(path)->find_study("kept"));
+}
+
+TEST_F(SqliteTest, ManyMigrateAtOnce) {
+  open_storage(path)->create_study(small_spec("kept"), nullptr);
+  std::vector<Migration> steps(migrations().begin(), migrations().end());
+  steps.push_back(kSecond_);
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 6; ++i) {
+    threads.emplace_back([&] {
+      Connection connection(path, Connection::Mode::read_write);
+      migrate(connection, steps);
+    });
+  }
+  for (auto& t : threads) t.join();
+  Connection connection(path, Connection::Mode::read_write);
+  EXPECT_EQ(number(connection, "PRAGMA user_version"), static_cast<std::int64_t>(steps.size()));
+}
+
+TEST_F(SqliteTest, AFileThatWasBegunAndNotFinishedIsFinished) {
+  // Killed between switching the log on and making the schema: a header, no tables.
+  { Connection(path, Connection::Mode::create).execute("PRAGMA journal_mode = WAL"); }
+  EXPECT_GT(std::filesystem::file_size(path), 0u);
+  EXPECT_TRUE(open_storage(path)->studies().empty());
+}
+
+TEST_F(SqliteTest, ALockThatLastsIsAnErrorThatSaysSo) {
+  open_storage(path);
+  Connection holder(path, Connection::Mode::read_write);
+  Connection waiter(path, Connection::Mode::read_write);
+  waiter.set_patience(std::chrono::milliseconds(200));
+  Transaction held(holder, Transaction::Kind::write);
+  Transaction reading(waiter, Transaction::Kind::read);  // readers are not held up
+  EXPECT_EQ(number(waiter, "SELECT count(*) FROM study"), 0);
+  waiter.rollback();
+  try {
+    Transaction(waiter, Transaction::Kind::write);
+    FAIL();
+  } catch (const SqliteError& e) {
+    EXPECT_EQ(e.primary_code(), SQLITE_BUSY);
+    EXPECT_THAT(e.what(), AllOf(HasSubstr(path), HasSubstr("locked for 0.2 s"), HasSubstr("fuser")));
+  }
+  EXPECT_EQ(kPatience, std::chrono::seconds(30));
+}
+
+TEST_F(SqliteTest, AWriterWaitsForALockThatIsGivenUp) {
+  open_storage(path);
+  Connection holder(path, Connection::Mode::read_write);
+  Connection waiter(path, Connection::Mode::read_write);
+  auto held = std::make_unique<Transaction>(holder, Transaction::Kind::write);
+  std::atomic<bool> got{false};
+  std::thread thread([&] {
+    Transaction transaction(waiter, Transaction::Kind::write);
+    got = true;
+  });
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  EXPECT_FALSE(got);
+  held.reset();
+  thread.join();
+  EXPECT_TRUE(got);
+}
+
+TEST(Place, NetworkFileSystemsAreKnown) {
+  EXPECT_STREQ(network_file_system(0x6969), "NFS");
+  EXPECT_STREQ(network_file_system(0xFF534D42), "CIFS");
+  EXPECT_STREQ(network_file_system(0xFE534D42), "SMB2");
+  EXPECT_EQ(network_file_system(0xEF53), nullptr);      // ext4
+  EXPECT_EQ(network_file_system(0x01021994), nullptr);  // tmpfs
+  EXPECT_EQ(network_file_system(0x9123683E), nullptr);  // btrfs
+}
+
+}  // namespace
+}  // namespace krigon::testing
