@@ -46,7 +46,9 @@ void MedianScheduler::observe(std::int64_t trial, std::int64_t attempt, std::int
   const bool first = progress.reports == 0;
   if (!first) {
     const std::int64_t last = progress.entries.back().first;
-    for (auto skipped = last + spacing(last); skipped < milestone; skipped += spacing(skipped)) {
+    // By differences: the next milestone after the last one below 2^63 cannot be written.
+    for (auto skipped = last; spacing(skipped) < milestone - skipped;) {
+      skipped += spacing(skipped);
       enter(progress, skipped);
     }
   }
