@@ -12,7 +12,7 @@ target_include_directories(krigon_flags INTERFACE
   ${PROJECT_BINARY_DIR}/generated)
 target_compile_options(krigon_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion
   -Wno-missing-field-initializers  # our aggregates have defaults for what is left out
-  -Wno-restrict)                   # false alarms of GCC 12 on string concatenation (its bug 105651)
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)  # false alarms of GCC 12 on string concatenation (its bug 105651)
 if(KRIGON_WARNINGS_AS_ERRORS)
   target_compile_options(krigon_flags INTERFACE -Werror)
 endif()
