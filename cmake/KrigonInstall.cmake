@@ -5,19 +5,15 @@ if(NOT (TARGET krigon AND TARGET krigon_shim))
 endif()
 include(CMakePackageConfigHelpers)
 
-set(KRIGON_LIBEXEC ${CMAKE_INSTALL_LIBEXECDIR}/krigon)
 file(RELATIVE_PATH bin_to_lib /${CMAKE_INSTALL_BINDIR} /${CMAKE_INSTALL_LIBDIR})
-file(RELATIVE_PATH libexec_to_lib /${KRIGON_LIBEXEC} /${CMAKE_INSTALL_LIBDIR})
 set_target_properties(krigon_cli_program PROPERTIES
   INSTALL_RPATH "$ORIGIN/${bin_to_lib};${KRIGON_OPENBLAS_DIR}")
-set_target_properties(krigon_shim PROPERTIES INSTALL_RPATH "$ORIGIN/${libexec_to_lib}")
 set_target_properties(krigon PROPERTIES
   VERSION ${PROJECT_VERSION}
   SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}
   INSTALL_RPATH "$ORIGIN;${KRIGON_OPENBLAS_DIR}")
 
 install(TARGETS krigon_cli_program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-install(TARGETS krigon_shim RUNTIME DESTINATION ${KRIGON_LIBEXEC})
 install(TARGETS krigon EXPORT krigonTargets
   LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
   INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
@@ -31,6 +27,23 @@ configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/krigonConfig.cmake.in
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/krigonConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/krigonConfig.cmake ${PROJECT_BINARY_DIR}/krigonConfigVersion.cmake
   DESTINATION ${config_folder})
+
+# The program itself writes its completions.
+if(NOT KRIGON_SANITIZE)
+  set(completions ${PROJECT_BINARY_DIR}/completions)
+  add_custom_command(OUTPUT ${completions}/krigon ${completions}/_krigon ${completions}/krigon.fish
+    COMMAND ${CMAKE_COMMAND} -E make_directory ${completions}
+    COMMAND krigon_cli_program completion bash > ${completions}/krigon
+    COMMAND krigon_cli_program completion zsh > ${completions}/_krigon
+    COMMAND krigon_cli_program completion fish > ${completions}/krigon.fish
+    DEPENDS krigon_cli_program VERBATIM)
+  add_custom_target(krigon_completions ALL DEPENDS ${completions}/krigon)
+  install(FILES ${completions}/krigon DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+  install(FILES ${completions}/_krigon DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions)
+  install(FILES ${completions}/krigon.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
+endif()
+install(FILES ${PROJECT_SOURCE_DIR}/docs/man/krigon.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+install(FILES ${PROJECT_SOURCE_DIR}/docs/study.schema.json DESTINATION ${CMAKE_INSTALL_DATADIR}/krigon)
 
 install(FILES ${PROJECT_SOURCE_DIR}/README.md ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/examples DESTINATION ${CMAKE_INSTALL_DOCDIR}

@@ -32,7 +32,7 @@ def main():
 
     best = json.load(sys.stdin)
     default = vars(arguments().parse_args([]))
-    tuned = {**default, **{FLAGS[name]: value for name, value in best["parameters"].items()}}
+    tuned = {**default, **{FLAGS[name]: value for name, value in best.items()}}
     before, after = judge(default, options.seeds), judge(tuned, options.seeds)
     print(f"accuracy on images kept back, mean over {options.seeds} seeds:")
     describe("defaults", default, before)

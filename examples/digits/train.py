@@ -104,9 +104,10 @@ def train(judged_by, *, lr, batch, dropout, layers, epochs, seed, after_epoch=la
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--lr", type=float, default=1e-3, help="Adam's step (default: 1e-3)")
-    parser.add_argument("--batch", type=int, default=64, help="examples in a step (default: 64)")
-    parser.add_argument("--dropout", type=float, default=0.2, help="share of units dropped (default: 0.2)")
+    # The second names are the study's, so that `python3 train.py $(krigon best --format args)` works.
+    parser.add_argument("--lr", "--learning_rate", type=float, default=1e-3, help="Adam's step (default: 1e-3)")
+    parser.add_argument("--batch", "--batch_size", type=int, default=64, help="examples in a step (default: 64)")
+    parser.add_argument("--dropout", "--dropout_rate", type=float, default=0.2, help="share of units dropped (default: 0.2)")
     parser.add_argument("--layers", type=int, default=2, help="hidden layers of 64 units (default: 2)")
     parser.add_argument("--epochs", type=int, default=int(os.environ.get("KRIGON_MAX_STEPS") or 27))
     parser.add_argument("--seed", type=int, default=int(os.environ.get("KRIGON_SEED") or 0))
