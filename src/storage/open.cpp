@@ -1,5 +1,6 @@
 #include <array>
 #include <cctype>
+#include <filesystem>
 
 #include <fmt/format.h>
 
@@ -21,24 +22,35 @@ std::unique_ptr<Storage> memory(std::string_view url, std::string_view rest, con
   return detail::open_memory(options.clock ? *options.clock : kSystemClock, options.read_only);
 }
 
-std::unique_ptr<Storage> sqlite(std::string_view url, std::string_view rest, const StorageOptions& options) {
+std::string sqlite_file(std::string_view url, std::string_view rest) {
   if (rest.starts_with("//")) rest.remove_prefix(2);
   if (rest.empty() || rest.find('\0') != std::string_view::npos) {
     throw UsageError(
         fmt::format("the store \"{}\" names no file; write e.g. sqlite:///home/me/krigon.db", url));
   }
-  return detail::open_sqlite(std::string(rest), options.create, options.read_only,
+  return std::string(rest);
+}
+
+std::unique_ptr<Storage> sqlite(std::string_view url, std::string_view rest, const StorageOptions& options) {
+  return detail::open_sqlite(sqlite_file(url, rest), options.create, options.read_only,
                              options.clock ? *options.clock : kSystemClock);
+}
+
+bool sqlite_exists(std::string_view url, std::string_view rest) {
+  std::error_code ignored;
+  return std::filesystem::exists(sqlite_file(url, rest), ignored);
 }
 
 struct Kind {
   std::string_view scheme;
   std::string_view form;
   std::unique_ptr<Storage> (*open)(std::string_view url, std::string_view rest, const StorageOptions&);
+  bool (*exists)(std::string_view url, std::string_view rest);
 };
 
 constexpr std::array<Kind, 2> kKinds{
-    {{"memory", "memory:", memory}, {"sqlite", "sqlite:///path/to/file", sqlite}}};
+    {{"memory", "memory:", memory, [](std::string_view, std::string_view) { return false; }},
+     {"sqlite", "sqlite:///path/to/file", sqlite, sqlite_exists}}};
 
 /// "sqlite" of "sqlite:///x"; empty for a plain path.
 std::string_view scheme_of(std::string_view url) {
@@ -52,23 +64,38 @@ std::string_view scheme_of(std::string_view url) {
   return known || url.substr(colon + 1).starts_with("//") ? scheme : std::string_view{};
 }
 
-}  // namespace
+struct Named {
+  const Kind* kind;
+  std::string_view rest;
+};
 
-std::shared_ptr<Storage> open_storage(std::string_view url, const StorageOptions& options) {
+Named named(std::string_view url) {
   const auto scheme = scheme_of(url);
   if (scheme.empty()) {
     if (url == ":memory:" || url == "memory") {
       throw UsageError(fmt::format("the store \"{}\": write memory: (or ./{} for a file)", url, url));
     }
-    return sqlite(url, url, options);
+    return {&kKinds[1], url};
   }
   std::string allowed;
   for (const auto& kind : kKinds) {
-    if (kind.scheme == scheme) return kind.open(url, url.substr(scheme.size() + 1), options);
+    if (kind.scheme == scheme) return {&kind, url.substr(scheme.size() + 1)};
     allowed += fmt::format("{}, ", kind.form);
   }
   throw UsageError(
       fmt::format("the store \"{}\": found \"{}:\", allowed are {}or a file's path", url, scheme, allowed));
+}
+
+}  // namespace
+
+std::shared_ptr<Storage> open_storage(std::string_view url, const StorageOptions& options) {
+  const auto [kind, rest] = named(url);
+  return kind->open(url, rest, options);
+}
+
+bool store_exists(std::string_view url) {
+  const auto [kind, rest] = named(url);
+  return kind->exists(url, rest);
 }
 
 }  // namespace krigon

@@ -32,4 +32,8 @@ struct StorageOptions {
 /// A store must not be used on the other side of a fork(); open a new one there.
 std::shared_ptr<Storage> open_storage(std::string_view url, const StorageOptions& options = {});
 
+/// Whether there is something at the URL to open; creates nothing. Always false for memory:. Throws
+/// UsageError for a URL of another kind.
+bool store_exists(std::string_view url);
+
 }  // namespace krigon

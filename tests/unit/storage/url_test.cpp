@@ -46,6 +46,17 @@ TEST(StorageUrl, MemoryIsNewEachTime) {
   EXPECT_TRUE(open_storage("memory:")->studies().empty());
 }
 
+TEST(StorageUrl, LookingForAStoreMakesNone) {
+  TemporaryFolder folder;
+  const auto url = "sqlite://" + (folder.path() / "store.db").string();
+  EXPECT_FALSE(store_exists(url));
+  EXPECT_FALSE(fs::exists(folder.path() / "store.db"));
+  open_storage(url);
+  EXPECT_TRUE(store_exists(url));
+  EXPECT_FALSE(store_exists("memory:"));
+  EXPECT_THROW(store_exists("redis://host/0"), UsageError);
+}
+
 TEST(StorageUrl, OthersAreRefusedByName) {
   EXPECT_THAT(url_error("redis://host/0"),
               AllOf(HasSubstr("\"redis://host/0\""), HasSubstr("memory:"), HasSubstr("sqlite:///")));
