@@ -1,0 +1,273 @@
+#include "backend/cpu_backend.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <string_view>
+
+#include <omp.h>
+
+#include "backend/blas.hpp"
+#include "backend/factor.hpp"
+#include "krigon/error.hpp"
+
+namespace krigon {
+
+namespace detail {
+
+namespace {
+
+constexpr std::align_val_t kAlignment{64};
+
+double* allocate_zeroed(std::size_t count) {
+  auto* data = static_cast<double*>(::operator new(count * sizeof(double), kAlignment));
+  std::memset(data, 0, count * sizeof(double));
+  return data;
+}
+
+void check(bool fine, const char* what) {
+  if (!fine) throw UsageError(what);
+}
+
+bool square(const ConstView& view) {
+  return view.rows == view.columns;
+}
+
+/// Members as tasks while every thread gets one, else one by one with the work inside shared out.
+template <typename Body>
+void over_batch(Pool& pool, std::int64_t batch, std::int64_t order, const Body& body) {
+  if (order < 128) {
+    pool.run(batch, [&](std::int64_t b, int) { Pool::alone([&] { body(b); }); });
+    return;
+  }
+  const std::int64_t shared = batch / pool.threads() * pool.threads();
+  pool.run(shared, [&](std::int64_t b, int) { body(b); });
+  for (std::int64_t b = shared; b < batch; ++b) body(b);
+}
+
+}  // namespace
+
+void Scratch::Free::operator()(double* data) const noexcept {
+  ::operator delete(data, kAlignment);
+}
+
+double* Scratch::need(std::size_t count) {
+  if (count > size_) {
+    data_.reset();
+    size_ = 0;
+    data_.reset(allocate_zeroed(count));
+    size_ = count;
+  }
+  return data_.get();
+}
+
+double* CpuBackend::allocate_doubles(std::size_t count) {
+  return allocate_zeroed(count);
+}
+void CpuBackend::free_doubles(double* data) noexcept {
+  ::operator delete(data, kAlignment);
+}
+
+BackendInfo CpuBackend::info() const {
+  BackendInfo info;
+  info.device = "cpu";
+  info.instructions = tiles_.name;
+  info.threads = pool_.threads();
+  describe_blas(info);
+  return info;
+}
+
+void CpuBackend::upload(std::span<const double> from, double* to) {
+  std::copy(from.begin(), from.end(), to);
+}
+void CpuBackend::download(const double* from, std::span<double> to) {
+  std::copy_n(from, to.size(), to.begin());
+}
+
+void CpuBackend::cholesky(View a, double* info) {
+  check(square(a), "cholesky: the matrix is not square");
+  const SerialBlas serial;
+  over_batch(pool_, a.batch, a.rows, [&](std::int64_t b) {
+    info[b] = static_cast<double>(detail::cholesky(pool_, a.rows, a.member(b).data, a.leading));
+  });
+}
+
+void CpuBackend::triangular_inverse(View l) {
+  check(square(l), "triangular_inverse: the matrix is not square");
+  const SerialBlas serial;
+  over_batch(pool_, l.batch, l.rows, [&](std::int64_t b) {
+    const std::int64_t n = l.rows;
+    Scratch scratch;
+    double* inverse = scratch.need(static_cast<std::size_t>(n * n));
+    const View member = l.member(b);
+    lower_inverse(pool_, n, member.data, l.leading, inverse, n);
+    for (std::int64_t j = 0; j < n; ++j)
+      std::copy(inverse + j * n + j, inverse + (j + 1) * n, member.column(j) + j);
+  });
+}
+
+void CpuBackend::cholesky_inverse(View a) {
+  check(square(a), "cholesky_inverse: the matrix is not square");
+  const SerialBlas serial;
+  over_batch(pool_, a.batch, a.rows, [&](std::int64_t b) {
+    const std::int64_t n = a.rows;
+    Scratch scratch;
+    double* inverse = scratch.need(static_cast<std::size_t>(n * n));
+    const View member = a.member(b);
+    lower_inverse(pool_, n, member.data, a.leading, inverse, n);
+    const std::int64_t block = factor_block(n);
+    const std::int64_t blocks = (n + block - 1) / block;
+    pool_.run(blocks * (blocks + 1) / 2, [&](std::int64_t t, int) {
+      const auto [row, column] = lower_block(blocks, t);
+      const std::int64_t i = row * block;
+      const std::int64_t j = column * block;
+      const std::int64_t rows = std::min(block, n - i);
+      const std::int64_t columns = std::min(block, n - j);
+      Scratch tile_scratch;
+      double* tile = tile_scratch.need(static_cast<std::size_t>(block * block));
+      inverse_tile(n, inverse, n, i, rows, j, columns, tile, block);
+      for (std::int64_t c = 0; c < columns; ++c) {
+        const std::int64_t first = row == column ? c : 0;
+        std::copy(tile + c * block + first, tile + c * block + rows, member.column(j + c) + i + first);
+      }
+    });
+  });
+}
+
+void CpuBackend::triangular_solve(ConstView l, Transpose transpose, View b) {
+  check(square(l) && b.rows == l.rows && (l.batch == b.batch || l.stride == 0),
+        "triangular_solve: the shapes do not match");
+  const SerialBlas serial;
+  constexpr std::int64_t kColumns = 64;
+  const std::int64_t chunks = (b.columns + kColumns - 1) / kColumns;
+  pool_.run(chunks * b.batch, [&](std::int64_t task, int) {
+    const View member = b.member(task / chunks);
+    const std::int64_t first = task % chunks * kColumns;
+    blas_solve_left(transpose == Transpose::yes, b.rows, std::min(kColumns, b.columns - first), 1.0,
+                    l.member(task / chunks).data, l.leading, member.column(first), b.leading);
+  });
+}
+
+void CpuBackend::gemm(double alpha, ConstView a, Transpose a_transpose, ConstView b, Transpose b_transpose,
+                      double beta, View c) {
+  const bool ta = a_transpose == Transpose::yes;
+  const bool tb = b_transpose == Transpose::yes;
+  const std::int64_t inner = ta ? a.rows : a.columns;
+  check((ta ? a.columns : a.rows) == c.rows && (tb ? b.rows : b.columns) == c.columns &&
+            (tb ? b.columns : b.rows) == inner && (a.batch == c.batch || a.stride == 0) &&
+            (b.batch == c.batch || b.stride == 0),
+        "gemm: the shapes do not match");
+  const SerialBlas serial;
+  constexpr std::int64_t kColumns = 128;
+  const std::int64_t chunks = (c.columns + kColumns - 1) / kColumns;
+  pool_.run(chunks * c.batch, [&](std::int64_t task, int) {
+    const std::int64_t member = task / chunks;
+    const std::int64_t first = task % chunks * kColumns;
+    const ConstView bm = b.member(member);
+    blas_gemm(ta, tb, c.rows, std::min(kColumns, c.columns - first), inner, alpha, a.member(member).data,
+              a.leading, tb ? bm.data + first : bm.column(first), b.leading, beta,
+              c.member(member).column(first), c.leading);
+  });
+}
+
+void CpuBackend::gram(ConstView x, ConstView z, double signal, View k, View weight) {
+  check(x.rows == z.rows && k.rows == x.columns && k.columns == z.columns &&
+            (x.batch == k.batch || x.stride == 0) && (z.batch == k.batch || z.stride == 0) &&
+            (weight.data == nullptr ||
+             (weight.rows == k.rows && weight.columns == k.columns && weight.batch == k.batch)),
+        "gram: the shapes do not match");
+  const std::int64_t n = k.rows;
+  const std::int64_t dims = x.rows;
+  const std::int64_t ld = padded_rows(n);
+  constexpr std::int64_t kColumns = 16;
+  const std::int64_t chunks = (k.columns + kColumns - 1) / kColumns;
+  pool_.run(chunks * k.batch, [&](std::int64_t task, int) {
+    const std::int64_t member = task / chunks;
+    const std::int64_t first = task % chunks * kColumns;
+    const std::int64_t columns = std::min(kColumns, k.columns - first);
+    Scratch scratch;
+    double* points = scratch.need(static_cast<std::size_t>(ld * (dims + 2 * kColumns)));
+    double* values = points + ld * dims;
+    double* weights = values + ld * kColumns;
+    const ConstView xm = x.member(member);
+    for (std::int64_t i = 0; i < n; ++i) {
+      for (std::int64_t d = 0; d < dims; ++d) points[d * ld + i] = xm.column(i)[d];
+    }
+    tiles_.gram(n, columns, dims, points, ld, z.member(member).column(first), z.leading, signal, values, ld,
+                weight.data == nullptr ? nullptr : weights, ld, false, 0);
+    for (std::int64_t c = 0; c < columns; ++c) {
+      std::copy_n(values + c * ld, n, k.member(member).column(first + c));
+      if (weight.data != nullptr) std::copy_n(weights + c * ld, n, weight.member(member).column(first + c));
+    }
+  });
+}
+
+std::unique_ptr<ResidentData> CpuBackend::load(const HostData& host) {
+  const auto n = static_cast<std::size_t>(host.n);
+  const std::size_t dims = host.groups.size();
+  check(host.n >= 0 && host.columns.size() == n * dims && host.targets.size() == n,
+        "load: n, columns, targets and groups do not match");
+  auto data = std::make_unique<CpuData>();
+  data->n = host.n;
+  data->columns = static_cast<std::int64_t>(dims);
+  std::int32_t groups = 0;
+  for (const std::int32_t group : host.groups) {
+    check(group >= 0, "load: a group is negative");
+    groups = std::max(groups, group + 1);
+  }
+  data->groups = groups;
+  data->points.assign(host.columns.begin(), host.columns.end());
+  data->targets.assign(host.targets.begin(), host.targets.end());
+  data->group.assign(host.groups.begin(), host.groups.end());
+  data->centre.assign(dims, 0.0);
+  for (std::size_t i = 0; i < n; ++i) {
+    for (std::size_t k = 0; k < dims; ++k)
+      data->centre[k] += host.columns[i * dims + k] / static_cast<double>(n);
+  }
+  return data;
+}
+
+}  // namespace detail
+
+namespace {
+
+int threads_from_environment() {
+  const int usable = std::max(1, omp_get_num_procs());  // what the affinity allows
+  const char* text = std::getenv("KRIGON_THREADS");
+  if (text == nullptr || *text == '\0') return std::min(usable, std::max(1, omp_get_max_threads()));
+  char* end = nullptr;
+  const long wanted = std::strtol(text, &end, 10);
+  if (*end != '\0' || wanted < 1) {
+    throw UsageError("KRIGON_THREADS is '" + std::string(text) + "'; allowed is a whole number from 1 up");
+  }
+  return static_cast<int>(std::min<long>(wanted, usable));
+}
+
+}  // namespace
+
+std::vector<std::string> cpu_simd_choices() {
+  std::vector<std::string> names;
+  for (const char* name : {"baseline", "avx2", "avx512"}) {
+    if (detail::tiles_by_name(name) != nullptr) names.emplace_back(name);
+  }
+  return names;
+}
+
+std::unique_ptr<Backend> make_cpu_backend(const CpuOptions& options) {
+  std::string simd = options.simd;
+  if (simd.empty()) {
+    const char* text = std::getenv("KRIGON_SIMD");
+    simd = text == nullptr ? "" : text;
+  }
+  const detail::Tiles* tiles = simd.empty() ? &detail::best_tiles() : detail::tiles_by_name(simd.c_str());
+  if (tiles == nullptr) {
+    std::string allowed;
+    for (const auto& name : cpu_simd_choices()) allowed += (allowed.empty() ? "" : ", ") + name;
+    throw UsageError("instruction set '" + simd + "' (KRIGON_SIMD); this processor allows: " + allowed);
+  }
+  const int threads = options.threads > 0 ? options.threads : threads_from_environment();
+  return std::make_unique<detail::CpuBackend>(threads, *tiles);
+}
+
+}  // namespace krigon

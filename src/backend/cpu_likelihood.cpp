@@ -1,0 +1,188 @@
+// The log marginal likelihood and its gradient (Rasmussen and Williams 2006, section 5.4).
+//
+//   K = s2 C + (t2 + jitter (s2 + t2)) I = L L',  r = y - c,  alpha = K^-1 r
+//   log p = -r' alpha / 2 - sum ln L_ii - n/2 ln 2 pi
+//   W = alpha alpha' - K^-1
+//   d/d ln l_k = sum_{i > j} W_ij weight_ij (x_ik - x_jk)^2,   x scaled by 1/l
+//   d/d ln s2 = tr(W s2 C) / 2,  d/d ln t2 = tr(W) t2 / 2,  d/d c = sum alpha
+//
+// The inverse and its derivative are never whole: each tile of K^-1 is made from L^-1, turned into
+// M = W o weight and reduced while it is in cache. One small product M X serves all lengthscales:
+//   sum_ij M_ij (x_ik - x_jk)^2 = sum_i x_ik^2 (M 1)_i + sum_j x_jk^2 (M' 1)_j - 2 sum_i x_ik (M X)_ik.
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numbers>
+
+#include "backend/blas.hpp"
+#include "backend/cpu_backend.hpp"
+#include "backend/factor.hpp"
+#include "krigon/error.hpp"
+
+namespace krigon::detail {
+
+namespace {
+
+constexpr std::int64_t kGramColumns = 16;
+
+/// Below this many points a factorisation is not worth sharing out.
+constexpr std::int64_t kAloneBelow = 128;
+
+}  // namespace
+
+void CpuBackend::fill_covariance(const CpuData& data, const double* theta, LikelihoodSpace& space,
+                                 bool weights) {
+  const std::int64_t n = data.n;
+  const std::int64_t dims = data.columns;
+  const std::int64_t ld = padded_rows(n);
+  double* points = space.points.need(static_cast<std::size_t>(ld * dims));
+  double* transposed = space.transposed.need(static_cast<std::size_t>(n * dims));
+  for (std::int64_t k = 0; k < dims; ++k) {
+    const double scale = std::exp(-theta[data.group[static_cast<std::size_t>(k)]]);
+    const double centre = data.centre[static_cast<std::size_t>(k)];
+    for (std::int64_t i = 0; i < n; ++i) {
+      const double value = (data.points[static_cast<std::size_t>(i * dims + k)] - centre) * scale;
+      points[k * ld + i] = value;
+      transposed[i * dims + k] = value;
+    }
+  }
+  const double signal = std::exp(theta[data.groups]);
+  const double noise = std::exp(theta[data.groups + 1]);
+  const double diagonal = noise + theta[data.groups + 3] * (signal + noise);
+  double* k = space.covariance.need(static_cast<std::size_t>(ld * n));
+  double* w = weights ? space.weight.need(static_cast<std::size_t>(ld * n)) : nullptr;
+  pool_.run((n + kGramColumns - 1) / kGramColumns, [&](std::int64_t task, int) {
+    const std::int64_t j = task * kGramColumns;
+    const std::int64_t columns = std::min(kGramColumns, n - j);
+    tiles_.gram(n, columns, dims, points, ld, transposed + j * dims, dims, signal, k + j * ld, ld,
+                w == nullptr ? nullptr : w + j * ld, ld, true, j);
+    for (std::int64_t c = j; c < j + columns; ++c) k[c * ld + c] += diagonal;
+  });
+}
+
+void CpuBackend::evaluate_likelihood(const CpuData& data, const double* theta, LikelihoodSpace& space,
+                                     double* out) {
+  const std::int64_t n = data.n;
+  const std::int64_t dims = data.columns;
+  const std::int64_t groups = data.groups;
+  const std::int64_t ld = padded_rows(n);
+  const double signal = std::exp(theta[groups]);
+  const double noise = std::exp(theta[groups + 1]);
+  const double mean = theta[groups + 2];
+  const double jitter = theta[groups + 3];
+
+  const auto fail = [&](double info) {
+    out[0] = info;
+    std::fill(out + 1, out + groups + 5, std::numeric_limits<double>::quiet_NaN());
+  };
+  fill_covariance(data, theta, space, true);
+  double* l = space.covariance.need(static_cast<std::size_t>(ld * n));
+  const std::int64_t info = detail::cholesky(pool_, n, l, ld);
+  if (info != 0) return fail(static_cast<double>(info));
+
+  double* alpha = space.alpha.need(static_cast<std::size_t>(n));
+  double log_diagonal = 0;
+  for (std::int64_t i = 0; i < n; ++i) {
+    alpha[i] = data.targets[static_cast<std::size_t>(i)] - mean;
+    log_diagonal += std::log(l[i * ld + i]);
+  }
+  blas_solve_vector(false, n, l, ld, alpha);
+  double quadratic = 0;
+  for (std::int64_t i = 0; i < n; ++i) quadratic += alpha[i] * alpha[i];
+  blas_solve_vector(true, n, l, ld, alpha);
+  double alpha_square = 0;
+  double alpha_sum = 0;
+  for (std::int64_t i = 0; i < n; ++i) {
+    alpha_square += alpha[i] * alpha[i];
+    alpha_sum += alpha[i];
+  }
+  const double value =
+      -0.5 * quadratic - log_diagonal - 0.5 * static_cast<double>(n) * std::log(2.0 * std::numbers::pi);
+  if (!std::isfinite(value)) return fail(-1);
+
+  double* inverse = space.inverse.need(static_cast<std::size_t>(ld * n));
+  lower_inverse(pool_, n, l, ld, inverse, ld);
+
+  const std::int64_t block = factor_block(n);
+  const std::int64_t blocks = (n + block - 1) / block;
+  const std::int64_t tiles = blocks * (blocks + 1) / 2;
+  double* partial = space.partial.need(static_cast<std::size_t>(tiles * (dims + 1)));
+  const double* weight = space.weight.need(static_cast<std::size_t>(ld * n));
+  const double* points = space.points.need(static_cast<std::size_t>(ld * dims));
+  pool_.run(tiles, [&](std::int64_t t, int worker) {
+    const auto [row, column] = lower_block(blocks, t);
+    const std::int64_t i0 = row * block;
+    const std::int64_t j0 = column * block;
+    const std::int64_t rows = std::min(block, n - i0);
+    const std::int64_t columns = std::min(block, n - j0);
+    double* tile = space.tile[static_cast<std::size_t>(worker)].need(
+        static_cast<std::size_t>(block * (block + dims + 2)));
+    double* product = tile + block * block;
+    double* row_sum = product + block * dims;
+    double* column_sum = row_sum + block;
+    double* sums = partial + t * (dims + 1);
+    inverse_tile(n, inverse, ld, i0, rows, j0, columns, tile, block);
+    sums[dims] = 0;
+    if (row == column) {
+      for (std::int64_t i = 0; i < rows; ++i) sums[dims] += tile[i * block + i];
+    }
+    tiles_.gradient_tile(rows, columns, row == column, alpha + i0, alpha + j0, weight + j0 * ld + i0, ld,
+                         tile, block, row_sum, column_sum);
+    blas_gemm(false, false, rows, dims, columns, 1.0, tile, block, points + j0, ld, 0.0, product, block);
+    for (std::int64_t k = 0; k < dims; ++k) {
+      const double* x = points + k * ld;
+      double by_column = 0;
+      for (std::int64_t j = 0; j < columns; ++j) by_column += x[j0 + j] * x[j0 + j] * column_sum[j];
+      sums[k] = tiles_.weighted_square(rows, x + i0, row_sum, product + k * block) + by_column;
+    }
+  });
+
+  out[0] = 0;
+  out[1] = value;
+  double* gradient = out + 2;
+  std::fill(gradient, gradient + groups + 3, 0.0);
+  double trace = 0;
+  for (std::int64_t t = 0; t < tiles; ++t) {
+    const double* sums = partial + t * (dims + 1);
+    for (std::int64_t k = 0; k < dims; ++k) gradient[data.group[static_cast<std::size_t>(k)]] += sums[k];
+    trace += sums[dims];
+  }
+  // tr(W s2 C) = tr(W K) - diagonal tr(W); tr(W K) = quadratic - n.
+  const double diagonal = noise + jitter * (signal + noise);
+  const double w_trace = alpha_square - trace;
+  gradient[groups] =
+      0.5 * ((quadratic - static_cast<double>(n)) - diagonal * w_trace + jitter * signal * w_trace);
+  gradient[groups + 1] = 0.5 * noise * (1.0 + jitter) * w_trace;
+  gradient[groups + 2] = alpha_sum;
+}
+
+void CpuBackend::mll_value_grad(ResidentData& resident, ConstView theta, View out) {
+  auto& data = static_cast<CpuData&>(resident);
+  if (theta.rows != data.groups + 4 || out.rows != data.groups + 5 || theta.columns != out.columns) {
+    throw UsageError("mll_value_grad: theta needs groups + 4 rows, out groups + 5, and as many columns each");
+  }
+  const SerialBlas serial;
+  const std::int64_t batch = theta.columns;
+  if (data.n == 0) {
+    for (std::int64_t b = 0; b < batch; ++b) std::fill_n(out.column(b), out.rows, 0.0);
+    return;
+  }
+  const auto threads = static_cast<std::size_t>(pool_.threads());
+  data.spaces.resize(threads);
+  for (auto& space : data.spaces) space.tile.resize(threads);
+  const auto member = [&](std::int64_t b, int worker) {
+    evaluate_likelihood(data, theta.column(b), data.spaces[static_cast<std::size_t>(worker)], out.column(b));
+  };
+  if (data.n < kAloneBelow) {
+    pool_.run(batch, [&](std::int64_t b, int worker) { Pool::alone([&] { member(b, worker); }); });
+    return;
+  }
+  // Whole members as tasks while every thread gets one: nothing to wait for inside. The rest, which
+  // would leave threads idle, one by one with the work inside shared out. The bits are the same.
+  const std::int64_t shared = batch / pool_.threads() * pool_.threads();
+  pool_.run(shared, member);
+  for (std::int64_t b = shared; b < batch; ++b) member(b, 0);
+}
+
+}  // namespace krigon::detail

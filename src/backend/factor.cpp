@@ -1,0 +1,88 @@
+#include "backend/factor.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "backend/blas.hpp"
+
+namespace krigon::detail {
+
+std::int64_t factor_block(std::int64_t n) {
+  if (n <= 160) return std::max<std::int64_t>(n, 1);
+  return n <= 2048 ? 128 : 192;
+}
+
+BlockIndex lower_block(std::int64_t blocks, std::int64_t t) {
+  std::int64_t column = 0;
+  while (t >= blocks - column) {
+    t -= blocks - column;
+    ++column;
+  }
+  return {column + t, column};
+}
+
+std::int64_t cholesky(Pool& pool, std::int64_t n, double* a, std::int64_t lda) {
+  const std::int64_t block = factor_block(n);
+  for (std::int64_t k = 0; k < n; k += block) {
+    const std::int64_t width = std::min(block, n - k);
+    double* diagonal = a + k * lda + k;
+    const std::int64_t info = lapack_cholesky(width, diagonal, lda);
+    if (info > 0) return k + info;
+    // OpenBLAS lets a NaN through: its test for a positive pivot is false for it.
+    for (std::int64_t i = 0; i < width; ++i) {
+      if (!std::isfinite(diagonal[i * lda + i])) return -1;
+    }
+    const std::int64_t rest = n - k - width;
+    if (rest == 0) break;
+    const std::int64_t blocks = (rest + block - 1) / block;
+    double* panel = diagonal + width;
+    pool.run(blocks, [&](std::int64_t t, int) {
+      const std::int64_t i = t * block;
+      blas_solve_right_transposed(std::min(block, rest - i), width, diagonal, lda, panel + i, lda);
+    });
+    double* trailing = diagonal + width * lda + width;
+    pool.run(blocks * (blocks + 1) / 2, [&](std::int64_t t, int) {
+      const auto [row, column] = lower_block(blocks, t);
+      const std::int64_t i = row * block;
+      const std::int64_t j = column * block;
+      const std::int64_t rows = std::min(block, rest - i);
+      if (row == column) {
+        blas_syrk_subtract(rows, width, panel + i, lda, trailing + j * lda + i, lda);
+      } else {
+        blas_gemm(false, true, rows, block, width, -1.0, panel + i, lda, panel + j, lda, 1.0,
+                  trailing + j * lda + i, lda);
+      }
+    });
+  }
+  return 0;
+}
+
+void lower_inverse(Pool& pool, std::int64_t n, const double* l, std::int64_t ldl, double* x,
+                   std::int64_t ldx) {
+  const std::int64_t block = factor_block(n);
+  const std::int64_t blocks = (n + block - 1) / block;
+  // Column by column of blocks: x_jj = l_jj^-1, then x_ij = -l_ii^-1 sum_{j <= k < i} l_ik x_kj.
+  pool.run(blocks, [&](std::int64_t t, int) {
+    const std::int64_t j = t * block;
+    const std::int64_t columns = std::min(block, n - j);
+    for (std::int64_t c = j; c < j + columns; ++c) {
+      std::fill(x + c * ldx, x + c * ldx + c, 0.0);
+      std::copy(l + c * ldl + c, l + c * ldl + j + columns, x + c * ldx + c);
+    }
+    lapack_lower_inverse(columns, x + j * ldx + j, ldx);
+    for (std::int64_t i = j + columns; i < n; i += block) {
+      const std::int64_t rows = std::min(block, n - i);
+      blas_gemm(false, false, rows, columns, i - j, 1.0, l + j * ldl + i, ldl, x + j * ldx + j, ldx, 0.0,
+                x + j * ldx + i, ldx);
+      blas_solve_left(false, rows, columns, -1.0, l + i * ldl + i, ldl, x + j * ldx + i, ldx);
+    }
+  });
+}
+
+void inverse_tile(std::int64_t n, const double* x, std::int64_t ldx, std::int64_t i0, std::int64_t rows,
+                  std::int64_t j0, std::int64_t columns, double* tile, std::int64_t ldt) {
+  blas_gemm(true, false, rows, columns, n - i0, 1.0, x + i0 * ldx + i0, ldx, x + j0 * ldx + i0, ldx, 0.0,
+            tile, ldt);
+}
+
+}  // namespace krigon::detail

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <cstdint>
+
+namespace krigon::detail {
+
+/// The CPU's inner loops, compiled once per instruction set (tiles_body.hpp) and chosen at run time.
+/// Plain pointers only. Matrices are column-major; "padded" means that rows up to the next multiple of
+/// kRowPadding are there to be read and written.
+struct Tiles {
+  const char* name;
+  int panel_rows;  ///< rows of a packed panel, divides kRowPadding
+
+  /// k(i, j) = signal Matern52(|x_i - z_j|), i < n, j < m; weight alike, may be null.
+  /// x: n x D, padded; z: D x m, column j at z + j * ldz; k, weight: padded.
+  /// first_row(j) = 0 or, when `lower`, at most diagonal + j: rows above may be left unwritten.
+  void (*gram)(std::int64_t n, std::int64_t m, std::int64_t dims, const double* x, std::int64_t ldx,
+               const double* z, std::int64_t ldz, double signal, double* k, std::int64_t ldk, double* weight,
+               std::int64_t ldw, bool lower, std::int64_t diagonal);
+
+  /// out(0 .. panel_rows-1, q) = sum over i < length of panel(:, i) x(i, q), q < columns.
+  /// The sum of one column runs in the order of i, whatever the number of columns.
+  void (*panel_multiply)(const double* panel, std::int64_t length, const double* x, std::int64_t ldx,
+                         std::int64_t columns, double* out, std::int64_t ldo);
+
+  /// sum_i k_i alpha_i and sum_i v_i^2.
+  void (*moments)(std::int64_t n, const double* k, const double* alpha, const double* v, double* mean,
+                  double* square);
+
+  /// g_i = weight_i (a alpha_i + b v_i); dx_k = scale_k sum_i (x_ik - z_k) g_i.
+  void (*pull_back)(std::int64_t n, std::int64_t dims, double a, double b, const double* alpha,
+                    const double* v, const double* weight, const double* x, std::int64_t ldx, const double* z,
+                    const double* scale, double* g, double* dx);
+
+  /// The tile m(i, j) = (alpha_i alpha_j - inverse(i, j)) weight(i, j) of the likelihood's gradient, for
+  /// i < rows, j < columns; on a diagonal tile only i > j, else 0. inverse is overwritten by m.
+  /// row_sum(i), column_sum(j) take m's sums.
+  void (*gradient_tile)(std::int64_t rows, std::int64_t columns, bool diagonal, const double* alpha_rows,
+                        const double* alpha_columns, const double* weight, std::int64_t ldw, double* inverse,
+                        std::int64_t ldi, double* row_sum, double* column_sum);
+
+  /// sum_i x_i (x_i s_i - 2 p_i).
+  double (*weighted_square)(std::int64_t n, const double* x, const double* s, const double* p);
+};
+
+inline constexpr std::int64_t kRowPadding = 16;
+
+/// Rows padded for the tiles, and kept off powers of two, which would make columns fall on the same
+/// cache sets.
+constexpr std::int64_t padded_rows(std::int64_t rows) {
+  std::int64_t padded = (rows + kRowPadding - 1) / kRowPadding * kRowPadding;
+  if (padded == 0) padded = kRowPadding;
+  if (padded % 256 == 0) padded += kRowPadding;
+  return padded;
+}
+
+const Tiles& baseline_tiles();
+#if defined(KRIGON_X86_TILES)
+const Tiles& avx2_tiles();
+const Tiles& avx512_tiles();
+#endif
+
+/// By name, or null where this CPU cannot run them.
+const Tiles* tiles_by_name(const char* name);
+/// The best that this CPU runs.
+const Tiles& best_tiles();
+
+}  // namespace krigon::detail

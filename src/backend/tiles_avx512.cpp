@@ -1,0 +1,5 @@
+#define KRIGON_TILES_NAME avx512_tiles
+#define KRIGON_TILES_LABEL "avx512"
+#define KRIGON_VECTOR_BYTES 64
+#define KRIGON_PANEL_COLUMNS 10
+#include "backend/tiles_body.hpp"

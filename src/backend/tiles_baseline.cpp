@@ -1,0 +1,5 @@
+#define KRIGON_TILES_NAME baseline_tiles
+#define KRIGON_TILES_LABEL "baseline"
+#define KRIGON_VECTOR_BYTES 16
+#define KRIGON_PANEL_COLUMNS 5
+#include "backend/tiles_body.hpp"
