@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -77,38 +78,44 @@ struct Priors {
 /// How raw outputs become model units.
 enum class OutputScaling {
   standardise,  ///< centre and scale
-  /// As `standardise`, after pulling extremely bad values in: whatever lies further above the median
-  /// than a few times the distance from the median down to the good values is compressed
-  /// logarithmically. The order is kept; the good half is untouched. Expected improvement only asks
-  /// about the good side, and one diverged trial must not flatten it.
+  /// As `standardise`, after pulling extremely bad values in. With q = the 80 % quantile and
+  /// w = 5 (q - min), whatever lies above q + w is compressed to q + w + w ln(1 + ln(1 + excess/w)).
+  /// Expected improvement only asks about the good side, and one diverged trial must not flatten it.
   winsorise,
 };
 
-/// z = forward(y): strictly increasing, finite for every finite y (1e300 and constant outputs
-/// included).
+/// z = forward(y): increasing (where rounding allows, strictly), finite for every finite y; 1e300 and
+/// constant outputs included.
 struct OutputTransform {
-  double scale_down = 1;  ///< y is first multiplied by this, against overflow
-  double centre = 0;      ///< of y * scale_down
-  double spread = 1;      ///< > 0
-  double knee = 0;        ///< in spreads; above it values are compressed; infinite: never
+  double factor = 1;       ///< y is first multiplied by this power of two, against overflow
+  double knee = INFINITY;  ///< of y * factor; values above are compressed
+  double knee_width = 1;
+  double centre = 0;  ///< of the compressed values
+  double spread = 1;  ///< > 0
 
   static OutputTransform of(std::span<const double> y, OutputScaling scaling);
   double forward(double y) const;
-  /// The raw value whose model value is z (within rounding).
+  /// The raw value whose model value is z, within rounding.
   double inverse(double z) const;
 };
 
 struct FitOptions {
   std::uint64_t seed = 0;
   std::uint64_t stream = 0;  ///< random numbers are a function of (seed, stream): the trial's number
-  int starts = 4;            ///< prior mode first, then the warm start, then scattered; >= 1
+  /// The warm start where there is one, then the prior's mode, then scattered by the prior; >= 1.
+  /// Beyond kScreenPoints points, several starts are tried on that many points, drawn at random, and
+  /// the best is refined on all.
+  int starts = 4;
   std::optional<Hyperparameters> warm_start;
   std::optional<Priors> priors;  ///< Priors::for_groups(G) where absent
   OutputScaling output = OutputScaling::winsorise;
   int max_iterations = 100;  ///< of L-BFGS-B, per start
-  double tolerance = 1e-2;   ///< stop when no entry of the projected gradient exceeds this (nats)
+  double tolerance = 0.05;   ///< stop when no entry of the projected gradient exceeds this (nats)
   bool optimise = true;      ///< false: take warm_start (or the prior mode) as it is
 };
+
+/// Points of the trial fits that choose among starts.
+inline constexpr std::size_t kScreenPoints = 128;
 
 enum class FitStatus {
   ok,         ///< the best start converged or ran out of iterations
@@ -161,7 +168,8 @@ class Posterior {
   /// The smallest z_i of the points that were really observed; infinity when there are none.
   double best_target() const;
 
-  /// Mean and variance of f at m candidates (m x D, row-major). variance >= 0.
+  /// Mean and variance of f at m candidates (m x D, row-major). variance > 0: rounding is cut off at
+  /// 1e-18 s2.
   void evaluate(std::span<const double> x, std::span<double> mean, std::span<double> variance);
 
   /// Given d value_j / d mean_j and d value_j / d variance_j of every candidate.

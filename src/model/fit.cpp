@@ -1,0 +1,213 @@
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include <fmt/format.h>
+
+#include "core/random.hpp"
+#include "krigon/error.hpp"
+#include "model/gp.hpp"
+#include "model/likelihood.hpp"
+#include "optim/lbfgsb.hpp"
+
+namespace krigon {
+
+namespace {
+
+using detail::NegativeLogPosterior;
+
+constexpr int kScreenIterations = 20;
+/// In nats; two iterations in a row that gain less end a fit.
+constexpr double kMinDecrease = 0.02;
+
+void check_shapes(const GpData& data, const FitOptions& options) {
+  if (data.columns.size() != data.n * data.column_count() || data.y.size() != data.n) {
+    throw UsageError(fmt::format(
+        "fit: {} points of {} columns need {} column entries and {} outputs, got {} and {}", data.n,
+        data.column_count(), data.n * data.column_count(), data.n, data.columns.size(), data.y.size()));
+  }
+  if (data.column_count() == 0) throw UsageError("fit: the data has no column");
+  if (std::any_of(data.groups.begin(), data.groups.end(), [](std::int32_t g) { return g < 0; })) {
+    throw UsageError("fit: a group is negative");
+  }
+  if (options.starts < 1)
+    throw UsageError(fmt::format("fit: {} starts; allowed is 1 or more", options.starts));
+  if (options.warm_start && options.warm_start->log_lengthscale.size() != data.group_count()) {
+    throw UsageError(fmt::format("fit: the warm start has {} lengthscales, the data {} groups",
+                                 options.warm_start->log_lengthscale.size(), data.group_count()));
+  }
+}
+
+Hyperparameters prior_mode(const Priors& priors, std::size_t groups) {
+  const auto mode = [](const LogNormalPrior& p) { return std::clamp(p.location, p.lower, p.upper); };
+  return {std::vector<double>(groups, mode(priors.lengthscale)), mode(priors.signal_variance),
+          mode(priors.noise_variance), 0.0};
+}
+
+/// Half a prior's standard deviation around its mode: wide enough for other basins, rarely hopeless.
+Hyperparameters scattered(const Priors& priors, std::size_t groups, Random& random) {
+  const auto draw = [&](const LogNormalPrior& p) {
+    return std::clamp(p.location + 0.5 * p.scale * random.normal(), p.lower, p.upper);
+  };
+  Hyperparameters h;
+  for (std::size_t g = 0; g < groups; ++g) h.log_lengthscale.push_back(draw(priors.lengthscale));
+  h.log_signal_variance = draw(priors.signal_variance);
+  h.log_noise_variance = draw(priors.noise_variance);
+  return h;
+}
+
+std::vector<double> start_rows(const FitOptions& options, const Priors& priors, std::size_t groups,
+                               Random& random) {
+  std::vector<double> rows;
+  const auto add = [&](const Hyperparameters& h) {
+    const auto row = detail::pack(h);
+    rows.insert(rows.end(), row.begin(), row.end());
+  };
+  int left = options.starts;
+  if (options.warm_start && left-- > 0) add(*options.warm_start);
+  if (left-- > 0) add(prior_mode(priors, groups));
+  while (left-- > 0) add(scattered(priors, groups, random));
+  return rows;
+}
+
+/// Points drawn without replacement, in ascending order.
+std::vector<std::size_t> draw_points(std::size_t n, std::size_t count, Random& random) {
+  std::vector<std::size_t> index(n);
+  std::iota(index.begin(), index.end(), std::size_t{0});
+  for (std::size_t i = 0; i < count; ++i) std::swap(index[i], index[i + random.below(n - i)]);
+  index.resize(count);
+  std::sort(index.begin(), index.end());
+  return index;
+}
+
+struct Search {
+  std::vector<LbfgsbResult> results;
+  int iterations = 0;
+
+  /// The lowest value; the first of equals. Null where none is finite.
+  const LbfgsbResult* best() const {
+    const LbfgsbResult* best = nullptr;
+    for (const auto& result : results) {
+      if (std::isfinite(result.value) && (best == nullptr || result.value < best->value)) best = &result;
+    }
+    return best;
+  }
+};
+
+Search search(NegativeLogPosterior& objective, std::span<const double> starts, const FitOptions& options,
+              int max_iterations) {
+  Search found;
+  const LbfgsbOptions lbfgsb{.memory = 10,
+                             .max_iterations = max_iterations,
+                             .max_evaluations = 2 * max_iterations + 20,
+                             .tolerance = options.tolerance,
+                             .min_decrease = kMinDecrease};
+  found.results = minimise_lbfgsb(
+      [&](std::span<const std::size_t>, std::span<const double> theta, std::span<double> value,
+          std::span<double> gradient) {
+        ++found.iterations;
+        objective(theta, value, gradient);
+      },
+      objective.dimension(), starts, objective.lower(), objective.upper(), lbfgsb);
+  return found;
+}
+
+/// The starts' winner on a random part of the points, and the warm start, compared on all points.
+std::vector<double> screen(Backend& backend, const GpData& data, std::span<const double> z,
+                           const Priors& priors, const FitOptions& options, std::span<const double> starts,
+                           Random& random, NegativeLogPosterior& full, FitResult& result) {
+  GpData part;
+  part.n = kScreenPoints;
+  part.groups = data.groups;
+  std::vector<double> part_z;
+  const std::size_t dims = data.column_count();
+  for (const std::size_t i : draw_points(data.n, kScreenPoints, random)) {
+    const auto* row = &data.columns[i * dims];
+    part.columns.insert(part.columns.end(), row, row + dims);
+    part_z.push_back(z[i]);
+  }
+  NegativeLogPosterior objective(backend, part, part_z, priors);
+  const Search found = search(objective, starts, options, kScreenIterations);
+  result.evaluations += objective.evaluations();
+  result.iterations += found.iterations;
+  const std::size_t parameters = full.dimension();
+  std::vector<double> first(starts.begin(), starts.begin() + static_cast<std::ptrdiff_t>(parameters));
+  const LbfgsbResult* best = found.best();
+  if (best == nullptr) return first;
+  if (!options.warm_start) return best->x;
+  std::vector<double> pair = first;
+  pair.insert(pair.end(), best->x.begin(), best->x.end());
+  std::vector<double> value(2);
+  std::vector<double> gradient(2 * parameters);
+  full(pair, value, gradient);
+  return value[1] < value[0] || !std::isfinite(value[0]) ? best->x : first;
+}
+
+bool all_finite(std::span<const double> values, std::string_view what, FitResult& result) {
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (std::isfinite(values[i])) continue;
+    result.note = fmt::format("{}[{}] is {}; the prior's hyperparameters are used", what, i, values[i]);
+    return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+FitResult fit(Backend& backend, const GpData& data, const FitOptions& options) {
+  check_shapes(data, options);
+  const std::size_t groups = data.group_count();
+  const Priors priors = options.priors.value_or(Priors::for_groups(groups));
+  FitResult result;
+  result.hyperparameters = prior_mode(priors, groups);
+  if (!all_finite(data.y, "y", result) || !all_finite(data.columns, "columns", result)) return result;
+  result.transform = OutputTransform::of(data.y, options.output);
+  std::vector<double> z;
+  z.reserve(data.n);
+  for (const double y : data.y) z.push_back(result.transform.forward(y));
+
+  Random random(options.seed, options.stream, Purpose::fit_starts);
+  NegativeLogPosterior objective(backend, data, z, priors);
+  std::vector<double> starts = start_rows(options, priors, groups, random);
+  const std::size_t parameters = objective.dimension();
+  if (data.n == 0) {
+    starts = detail::pack(result.hyperparameters);
+  } else if (!options.optimise) {
+    starts.resize(parameters);
+  } else if (data.n > kScreenPoints && options.starts > 1) {
+    starts = screen(backend, data, z, priors, options, starts, random, objective, result);
+  }
+  const int max_iterations = options.optimise && data.n > 0 ? options.max_iterations : 0;
+  const Search found = search(objective, starts, options, max_iterations);
+  result.iterations += found.iterations;
+
+  std::vector<double> value(1);
+  std::vector<double> gradient(parameters);
+  const LbfgsbResult* best = found.best();
+  const std::vector<double> chosen = best != nullptr ? best->x : detail::pack(result.hyperparameters);
+  objective(chosen, value, gradient);
+  result.evaluations += objective.evaluations();
+  result.jitter = objective.jitter().front();
+  if (!std::isfinite(value.front())) {
+    result.status = FitStatus::failed;
+    result.note =
+        "no start gave a finite likelihood, whatever the jitter; the prior's hyperparameters are used";
+    return result;
+  }
+  result.hyperparameters = detail::unpack(chosen);
+  result.log_posterior = -value.front();
+  result.status = FitStatus::ok;
+  if (best == nullptr) {
+    result.status = FitStatus::fell_back;
+    result.note = "no start gave a finite likelihood: the prior's hyperparameters are used";
+  }
+  if (result.jitter > 0) {
+    result.status = FitStatus::fell_back;
+    result.note += fmt::format("{}jitter {:.0e} of the mean diagonal was needed",
+                               result.note.empty() ? "" : "; ", result.jitter);
+  }
+  return result;
+}
+
+}  // namespace krigon

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "backend/backend.hpp"
+#include "model/gp.hpp"
+
+namespace krigon::detail {
+
+/// Jitter is tried in this order, relative to K's mean diagonal: none, then 1e-8 and tenfold steps.
+inline constexpr double kJitterSteps[] = {0, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2};
+
+/// Hyperparameters in a row: ln lengthscales, ln signal variance, ln noise variance, mean.
+std::vector<double> pack(const Hyperparameters& hyperparameters);
+Hyperparameters unpack(std::span<const double> row);
+
+/// The negative log posterior of hyperparameters given data, for minimise_lbfgsb.
+class NegativeLogPosterior {
+ public:
+  /// z: outputs in model units.
+  NegativeLogPosterior(Backend& backend, const GpData& data, std::span<const double> z, const Priors& priors);
+
+  std::size_t dimension() const { return groups_ + 3; }
+  const std::vector<double>& lower() const { return lower_; }
+  const std::vector<double>& upper() const { return upper_; }
+  int evaluations() const { return evaluations_; }
+
+  /// Values and gradients of value.size() rows of theta. Where no jitter helps, they are NaN.
+  void operator()(std::span<const double> theta, std::span<double> value, std::span<double> gradient);
+  /// The jitter that the last call needed for each row.
+  const std::vector<double>& jitter() const { return jitter_; }
+
+ private:
+  void add_prior(std::span<const double> theta, double& value, std::span<double> gradient) const;
+
+  Backend& backend_;
+  std::size_t groups_;
+  Priors priors_;
+  std::unique_ptr<ResidentData> data_;
+  std::vector<double> lower_, upper_, jitter_, host_theta_, host_out_;
+  std::vector<std::size_t> todo_;
+  Buffer theta_, out_;
+  int evaluations_ = 0;
+};
+
+}  // namespace krigon::detail
