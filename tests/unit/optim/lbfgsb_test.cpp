@@ -1,0 +1,287 @@
+#include "optim/lbfgsb.hpp"
+
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "core/random.hpp"
+#include "krigon/error.hpp"
+
+namespace krigon {
+namespace {
+
+using Point = std::span<const double>;
+using testing::DoubleNear;
+using testing::ElementsAre;
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+/// One function of value and gradient as an objective over all running starts.
+BatchObjective each(std::function<double(Point x, std::span<double> g)> function) {
+  return [function = std::move(function)](std::span<const std::size_t> starts, Point x,
+                                          std::span<double> value, std::span<double> gradient) {
+    const std::size_t n = x.size() / starts.size();
+    for (std::size_t r = 0; r < starts.size(); ++r) {
+      value[r] = function(x.subspan(r * n, n), gradient.subspan(r * n, n));
+    }
+  };
+}
+
+double rosenbrock(Point x, std::span<double> g) {
+  double value = 0;
+  std::fill(g.begin(), g.end(), 0.0);
+  for (std::size_t i = 0; i + 1 < x.size(); ++i) {
+    const double a = x[i + 1] - x[i] * x[i];
+    const double b = 1 - x[i];
+    value += 100 * a * a + b * b;
+    g[i] += -400 * a * x[i] - 2 * b;
+    g[i + 1] += 200 * a;
+  }
+  return value;
+}
+
+LbfgsbResult minimise(const BatchObjective& f, const std::vector<double>& x0, double lower, double upper,
+                      const LbfgsbOptions& options = {}) {
+  return minimise_lbfgsb(f, x0.size(), x0, std::vector<double>(x0.size(), lower),
+                         std::vector<double>(x0.size(), upper), options)
+      .front();
+}
+
+TEST(Lbfgsb, RosenbrockInsideTheBox) {
+  for (const std::size_t n : {std::size_t{2}, std::size_t{10}, std::size_t{50}}) {
+    std::vector<double> x0(n, -1.2);
+    const LbfgsbResult r = minimise(each(rosenbrock), x0, -5, 5, {.max_iterations = 500, .tolerance = 1e-9});
+    EXPECT_EQ(r.status, LbfgsbStatus::converged) << n;
+    EXPECT_LT(r.iterations, n == 50 ? 400 : 120);
+    if (n == 2) {
+      EXPECT_THAT(r.x, testing::Each(DoubleNear(1, 1e-7)));
+    }
+    EXPECT_LE(r.projected_gradient, 1e-9);
+  }
+}
+
+TEST(Lbfgsb, RosenbrockWithTheMinimumCutOff) {
+  // x0 <= 0.5: the minimum is at (0.5, 0.25).
+  const std::vector<double> lower = {-2, -2};
+  const std::vector<double> upper = {0.5, 2};
+  const auto r = minimise_lbfgsb(each(rosenbrock), 2, std::vector<double>{-1.9, 1.9}, lower, upper,
+                                 {.tolerance = 1e-10});
+  EXPECT_EQ(r[0].status, LbfgsbStatus::converged);
+  EXPECT_EQ(r[0].x[0], 0.5);
+  EXPECT_NEAR(r[0].x[1], 0.25, 1e-10);
+}
+
+/// min 1/2 (x - t)' A (x - t) in [0, 1]^n by projected gradient descent with many small steps.
+std::vector<double> bounded_quadratic_minimum(const std::vector<std::vector<double>>& a,
+                                              const std::vector<double>& t, double norm) {
+  const std::size_t n = t.size();
+  std::vector<double> x(n, 0.5);
+  for (int step = 0; step < 200000; ++step) {
+    std::vector<double> g(n);
+    for (std::size_t i = 0; i < n; ++i) {
+      for (std::size_t j = 0; j < n; ++j) g[i] += a[i][j] * (x[j] - t[j]);
+    }
+    for (std::size_t i = 0; i < n; ++i) x[i] = std::clamp(x[i] - g[i] / norm, 0.0, 1.0);
+  }
+  return x;
+}
+
+TEST(Lbfgsb, QuadraticsWhoseMinimumLiesOnFacesEdgesAndCorners) {
+  Random random(2, 0, Purpose::candidates);
+  for (int problem = 0; problem < 6; ++problem) {
+    constexpr std::size_t kN = 8;
+    std::vector<std::vector<double>> a(kN, std::vector<double>(kN));
+    std::vector<double> t(kN);
+    double norm = 0;
+    for (int k = 0; k < 12; ++k) {
+      std::vector<double> v(kN);
+      for (double& e : v) e = random.normal();
+      for (std::size_t i = 0; i < kN; ++i) {
+        for (std::size_t j = 0; j < kN; ++j) a[i][j] += v[i] * v[j];
+      }
+    }
+    for (std::size_t i = 0; i < kN; ++i) norm += a[i][i];
+    for (double& e : t) e = 0.5 + 1.2 * random.normal();
+    const auto objective = each([&](Point x, std::span<double> g) {
+      double value = 0;
+      for (std::size_t i = 0; i < kN; ++i) {
+        g[i] = 0;
+        for (std::size_t j = 0; j < kN; ++j) g[i] += a[i][j] * (x[j] - t[j]);
+        value += 0.5 * g[i] * (x[i] - t[i]);
+      }
+      return value;
+    });
+    const LbfgsbResult r = minimise(objective, std::vector<double>(kN, 0.5), 0, 1, {.tolerance = 1e-10});
+    EXPECT_EQ(r.status, LbfgsbStatus::converged);
+    const auto expected = bounded_quadratic_minimum(a, t, norm);
+    EXPECT_THAT(r.x, testing::Pointwise(DoubleNear(1e-7), expected));
+    int on_bounds = 0;
+    for (std::size_t i = 0; i < kN; ++i) on_bounds += r.x[i] == 0 || r.x[i] == 1;
+    EXPECT_GT(on_bounds, 0) << "the problem does not test bounds";
+  }
+}
+
+TEST(Lbfgsb, LinearFunctionEndsInTheCorner) {
+  const auto objective = each([](Point x, std::span<double> g) {
+    g[0] = 1, g[1] = -2, g[2] = 0;
+    return x[0] - 2 * x[1];
+  });
+  const LbfgsbResult r = minimise(objective, {0.3, 0.4, 0.6}, 0, 1);
+  EXPECT_EQ(r.status, LbfgsbStatus::converged);
+  EXPECT_THAT(r.x, ElementsAre(0, 1, 0.6));
+}
+
+TEST(Lbfgsb, ConstantFunctionEndsWhereItBegan) {
+  const auto objective = each([](Point, std::span<double> g) {
+    std::fill(g.begin(), g.end(), 0.0);
+    return 4.0;
+  });
+  const LbfgsbResult r = minimise(objective, {0.3, 2.0}, 0, 1);
+  EXPECT_EQ(r.status, LbfgsbStatus::converged);
+  EXPECT_EQ(r.evaluations, 1);
+  EXPECT_THAT(r.x, ElementsAre(0.3, 1));  // moved into the bounds
+}
+
+TEST(Lbfgsb, EqualBoundsFixAVariable) {
+  const std::vector<double> lower = {-2, 0.7, -2};
+  const std::vector<double> upper = {2, 0.7, 2};
+  const auto r =
+      minimise_lbfgsb(each(rosenbrock), 3, std::vector<double>{0, 0, 0}, lower, upper, {.tolerance = 1e-9});
+  EXPECT_EQ(r[0].status, LbfgsbStatus::converged);
+  EXPECT_EQ(r[0].x[1], 0.7);
+  EXPECT_NEAR(r[0].x[2], 0.49, 1e-9);
+}
+
+TEST(Lbfgsb, WorksWithoutBounds) {
+  const LbfgsbResult r = minimise(each(rosenbrock), {-1.2, 1}, -kInfinity, kInfinity, {.tolerance = 1e-9});
+  EXPECT_EQ(r.status, LbfgsbStatus::converged);
+  EXPECT_THAT(r.x, testing::Each(DoubleNear(1, 1e-7)));
+}
+
+TEST(Lbfgsb, BacksAwayFromWhereTheObjectiveIsNotFinite) {
+  // ln x is undefined below 0; the first step, of length 1, would go there.
+  const auto objective = each([](Point x, std::span<double> g) {
+    g[0] = 1 - 0.1 / x[0];
+    return x[0] > 0 ? x[0] - 0.1 * std::log(x[0]) : std::nan("");
+  });
+  const LbfgsbResult r = minimise(objective, {0.9}, -10, 10, {.tolerance = 1e-8});
+  EXPECT_EQ(r.status, LbfgsbStatus::converged);
+  EXPECT_NEAR(r.x[0], 0.1, 1e-7);
+}
+
+TEST(Lbfgsb, SaysWhenTheStartIsNotFinite) {
+  for (const double bad : {std::nan(""), kInfinity, -kInfinity}) {
+    const auto objective = each([&](Point, std::span<double> g) {
+      g[0] = 1;
+      return bad;
+    });
+    EXPECT_EQ(minimise(objective, {0.5}, 0, 1).status, LbfgsbStatus::not_finite);
+  }
+  const auto gradient = each([](Point, std::span<double> g) {
+    g[0] = std::nan("");
+    return 1.0;
+  });
+  EXPECT_EQ(minimise(gradient, {0.5}, 0, 1).status, LbfgsbStatus::not_finite);
+}
+
+TEST(Lbfgsb, AWrongGradientStallsAndDoesNotHang) {
+  const auto objective = each([](Point x, std::span<double> g) {
+    g[0] = -1;
+    return x[0];
+  });
+  const LbfgsbResult r = minimise(objective, {0.5}, 0, 1);
+  EXPECT_EQ(r.status, LbfgsbStatus::stalled);
+  EXPECT_EQ(r.x[0], 0.5);
+}
+
+TEST(Lbfgsb, CrossingZeroDoesNotEndTheSearch) {
+  // A relative test of the value would stop where value and change are both tiny.
+  const auto objective = each([](Point x, std::span<double> g) {
+    double value = -1000;
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const double scale = std::pow(10.0, static_cast<double>(i));
+      value += scale * (x[i] - 0.2) * (x[i] - 0.2);
+      g[i] = 2 * scale * (x[i] - 0.2);
+    }
+    return value;
+  });
+  const LbfgsbResult r = minimise(objective, {2, 1.5, 1, -1, 2}, -4, 4, {.tolerance = 1e-6});
+  EXPECT_EQ(r.status, LbfgsbStatus::converged);
+  EXPECT_NEAR(r.value, -1000, 1e-9);
+}
+
+TEST(Lbfgsb, StopsAtSmallGainsOnlyWhenAsked) {
+  const LbfgsbResult patient = minimise(each(rosenbrock), {-1.2, 1}, -5, 5, {.tolerance = 1e-9});
+  const LbfgsbResult hasty =
+      minimise(each(rosenbrock), {-1.2, 1}, -5, 5, {.tolerance = 1e-9, .min_decrease = 0.5});
+  EXPECT_EQ(patient.status, LbfgsbStatus::converged);
+  EXPECT_EQ(hasty.status, LbfgsbStatus::small_gain);
+  EXPECT_LT(hasty.iterations, patient.iterations);
+}
+
+TEST(Lbfgsb, KeepsToItsLimits) {
+  const LbfgsbResult r = minimise(each(rosenbrock), {-1.2, 1}, -5, 5, {.max_iterations = 3});
+  EXPECT_EQ(r.status, LbfgsbStatus::limit);
+  EXPECT_EQ(r.iterations, 3);
+  const LbfgsbResult e = minimise(each(rosenbrock), {-1.2, 1}, -5, 5, {.max_evaluations = 4});
+  EXPECT_EQ(e.status, LbfgsbStatus::limit);
+  EXPECT_EQ(e.evaluations, 4);
+  std::vector<double> g(2);
+  EXPECT_EQ(e.value, rosenbrock(e.x, g));
+}
+
+TEST(Lbfgsb, AloneOrAmongOthersTheStepsAreTheSameBits) {
+  constexpr std::size_t kStarts = 12;
+  Random random(7, 0, Purpose::candidates);
+  std::vector<double> x0, lower, upper;
+  for (std::size_t s = 0; s < kStarts; ++s) {
+    for (std::size_t i = 0; i < 4; ++i) {
+      x0.push_back(-2 + 4 * random.uniform());
+      lower.push_back(-2.5 + (s % 3 == 0 ? 2.0 : 0.0));
+      upper.push_back(s % 4 == 1 ? 0.8 : 2.5);
+    }
+  }
+  const LbfgsbOptions options{.max_iterations = 60, .tolerance = 1e-7};
+  std::size_t calls = 0;
+  std::size_t points = 0;
+  const auto counted = [&](std::span<const std::size_t> starts, Point x, std::span<double> value,
+                           std::span<double> gradient) {
+    ++calls;
+    points += starts.size();
+    EXPECT_TRUE(std::is_sorted(starts.begin(), starts.end()));
+    each(rosenbrock)(starts, x, value, gradient);
+  };
+  const auto together = minimise_lbfgsb(counted, 4, x0, lower, upper, options);
+  std::size_t most = 0;
+  std::size_t sum = 0;
+  for (std::size_t s = 0; s < kStarts; ++s) {
+    const auto slice = [&](const std::vector<double>& v) { return std::span(v).subspan(4 * s, 4); };
+    const auto alone =
+        minimise_lbfgsb(each(rosenbrock), 4, slice(x0), slice(lower), slice(upper), options).front();
+    EXPECT_EQ(alone.x, together[s].x);
+    EXPECT_EQ(alone.value, together[s].value);
+    EXPECT_EQ(alone.evaluations, together[s].evaluations);
+    most = std::max(most, static_cast<std::size_t>(alone.evaluations));
+    sum += static_cast<std::size_t>(alone.evaluations);
+  }
+  // One call a step, and starts that are done are left out.
+  EXPECT_EQ(calls, most);
+  EXPECT_EQ(points, sum);
+}
+
+TEST(Lbfgsb, RefusesMisfitShapes) {
+  const std::vector<double> two = {0, 0};
+  const std::vector<double> three = {1, 1, 1};
+  EXPECT_THROW(minimise_lbfgsb(each(rosenbrock), 2, three, two, two), UsageError);
+  EXPECT_THROW(minimise_lbfgsb(each(rosenbrock), 2, two, two, three), UsageError);
+  EXPECT_THROW(minimise_lbfgsb(each(rosenbrock), 2, two, std::vector<double>{1, 1}, two), UsageError);
+  EXPECT_THROW(minimise_lbfgsb(each(rosenbrock), 2, two, two, two, {.memory = 0}), UsageError);
+  EXPECT_THAT(minimise_lbfgsb(each(rosenbrock), 2, {}, two, two), testing::IsEmpty());
+}
+
+}  // namespace
+}  // namespace krigon
