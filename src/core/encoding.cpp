@@ -185,8 +185,7 @@ double Encoding::place(std::size_t i, std::int64_t level) const {
     const auto& d = std::get<IntegerDomain>(space_.parameters()[c.parameter].domain);
     return std::clamp((std::log(static_cast<double>(d.min + level)) - r.low) / (r.high - r.low), 0.0, 1.0);
   }
-  const std::int64_t cell = level / r.width;
-  return (static_cast<double>(cell) + 0.5) / static_cast<double>(r.cells);
+  return (static_cast<double>(level / r.width) + 0.5) / static_cast<double>(r.cells);
 }
 
 Value Encoding::value_at(std::size_t i, double u) const {
@@ -280,7 +279,8 @@ bool Encoding::feasible(std::span<const double> u) const {
 
 void Encoding::expand(std::span<const double> u, std::span<double> row) const {
   std::fill(row.begin(), row.end(), 0.0);
-  const auto flags = active(u);
+  std::vector<bool> flags(dims(), true);
+  if (columns() > dims()) flags = active(u);
   for (std::size_t i = 0; i < dims(); ++i) {
     if (coordinates_[i].axis != Axis::categorical) {
       row[first_column_[i]] = u[i];
@@ -292,7 +292,7 @@ void Encoding::expand(std::span<const double> u, std::span<double> row) const {
 
 void Encoding::pull_back(std::span<const double> row_gradient, std::span<double> gradient) const {
   for (std::size_t i = 0; i < dims(); ++i) {
-    gradient[i] = coordinates_[i].axis == Axis::continuous ? row_gradient[first_column_[i]] : 0.0;
+    gradient[i] = coordinates_[i].axis == Axis::categorical ? 0.0 : row_gradient[first_column_[i]];
   }
 }
 

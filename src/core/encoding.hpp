@@ -79,7 +79,7 @@ class Encoding {
   std::span<const std::size_t> column_coordinate() const { return column_coordinate_; }
   /// The row of a canonical point: columns() numbers.
   void expand(std::span<const double> u, std::span<double> row) const;
-  /// The gradient over a row turned into one over coordinates; 0 where a coordinate has levels.
+  /// The gradient over a row turned into one over coordinates; 0 where a coordinate is categorical.
   void pull_back(std::span<const double> row_gradient, std::span<double> gradient) const;
 
  private:

@@ -1,6 +1,8 @@
 #include "propose/places.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -74,6 +76,27 @@ Taken::Taken(const Encoding& encoding, const History& history) {
     ++trials_;
     if (auto point = encoding.encode(trial.parameters)) points_.insert(std::move(*point));
   }
+}
+
+Crowd::Crowd(const Encoding& encoding, std::span<const double> log_lengthscale, std::vector<Point> pending)
+    : pending_(std::move(pending)) {
+  constexpr double kApart = 0.1, kLongest = 0.5;
+  for (std::size_t i = 0; i < encoding.dims(); ++i) {
+    const bool categorical = encoding.coordinates()[i].axis == Axis::categorical;
+    scale_.push_back(categorical ? 0 : kApart * std::min(std::exp(log_lengthscale[i]), kLongest));
+  }
+}
+
+bool Crowd::contains(const Point& point) const {
+  return std::any_of(pending_.begin(), pending_.end(), [&](const Point& other) {
+    double squares = 0;
+    for (std::size_t i = 0; i < point.size() && squares < 1; ++i) {
+      if (point[i] == other[i]) continue;
+      if (scale_[i] == 0) return false;
+      squares += std::pow((point[i] - other[i]) / scale_[i], 2);
+    }
+    return squares < 1;
+  });
 }
 
 std::optional<std::vector<Point>> list_points(const Encoding& encoding, std::size_t most,

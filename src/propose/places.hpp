@@ -31,6 +31,21 @@ class Taken {
   std::size_t trials_ = 0;
 };
 
+/// The surroundings of pending points. Where a model is sure of its optimum, the next best place after it
+/// is right beside it, which teaches nothing: pending points are kept apart by a tenth of a lengthscale
+/// (of half the cube's edge where that is shorter), which for a Matern-5/2 kernel is a correlation of
+/// 0.992. Points that differ in a categorical coordinate are apart.
+class Crowd {
+ public:
+  /// `log_lengthscale` has one entry per coordinate (more are left alone).
+  Crowd(const Encoding& encoding, std::span<const double> log_lengthscale, std::vector<Point> pending);
+  bool contains(const Point& point) const;
+
+ private:
+  std::vector<double> scale_;  ///< per coordinate; 0: categorical
+  std::vector<Point> pending_;
+};
+
 /// How many points a finite space may have to be listed.
 inline constexpr std::size_t kMostListed = 100'000;
 

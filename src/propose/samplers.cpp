@@ -8,6 +8,8 @@
 #include <fmt/ranges.h>
 
 #include "krigon/error.hpp"
+#include "propose/auto.hpp"
+#include "propose/gp_sampler.hpp"
 #include "propose/grid.hpp"
 #include "propose/random.hpp"
 #include "propose/sobol_sampler.hpp"
@@ -29,6 +31,10 @@ struct Entry {
 
 // One line a sampler.
 constexpr std::array kSamplers{
+    Entry{"auto",
+          [](const Request& r) { return make_auto_sampler(r.space, r.seed, r.backend, {r.spec.initial}); }},
+    Entry{"gp",
+          [](const Request& r) { return make_gp_sampler(r.space, r.seed, r.backend, {r.spec.initial}); }},
     Entry{"random", [](const Request& r) { return make_random_sampler(r.space, r.seed); }},
     Entry{"sobol", [](const Request& r) { return make_sobol_sampler(r.space, r.seed); }},
     Entry{"grid", [](const Request& r) { return make_grid_sampler(r.space, r.seed); }},

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "model/gp.hpp"
+#include "propose/acquisition/term.hpp"
+
+namespace krigon {
+
+/// A sum of marginal terms, each over the moments of one posterior; all posteriors have the same
+/// columns. Constrained and cost-aware acquisitions are sums like this, not classes of their own.
+class Acquisition {
+ public:
+  struct Part {
+    Posterior* posterior;  ///< not null, outlives this
+    MarginalTerm term;
+  };
+  explicit Acquisition(std::vector<Part> parts);
+
+  std::size_t columns() const;
+  /// The value at each row (m x columns(), row-major).
+  void evaluate(std::span<const double> rows, std::span<double> value);
+  /// The same with its gradient over the rows (m x columns()).
+  void evaluate_with_gradient(std::span<const double> rows, std::span<double> value,
+                              std::span<double> gradient);
+
+ private:
+  std::vector<Part> parts_;
+  std::vector<double> mean_, variance_, partial_;
+};
+
+}  // namespace krigon

@@ -1,0 +1,94 @@
+#include "propose/surrogate.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+#include <vector>
+
+namespace krigon {
+namespace {
+
+Hyperparameters prior_mode(std::size_t groups) {
+  const Priors priors = Priors::for_groups(groups);
+  const auto mode = [](const LogNormalPrior& p) { return std::clamp(p.location, p.lower, p.upper); };
+  return {std::vector<double>(groups, mode(priors.lengthscale)), mode(priors.signal_variance),
+          mode(priors.noise_variance), 0};
+}
+
+void add_note(std::string& note, const std::string& more) {
+  if (more.empty()) return;
+  if (!note.empty()) note += "; ";
+  note += more;
+}
+
+}  // namespace
+
+nlohmann::json to_json(const Hyperparameters& h) {
+  return {{"log_lengthscale", h.log_lengthscale},
+          {"log_signal_variance", h.log_signal_variance},
+          {"log_noise_variance", h.log_noise_variance},
+          {"mean", h.mean}};
+}
+
+std::optional<Hyperparameters> hyperparameters_from_json(const nlohmann::json& json, std::size_t groups) {
+  const auto number = [&](const char* key, double& into) {
+    const auto found = json.find(key);
+    if (found == json.end() || !found->is_number()) return false;
+    into = found->get<double>();
+    return std::isfinite(into);
+  };
+  Hyperparameters h;
+  if (!json.is_object() || !number("log_signal_variance", h.log_signal_variance) ||
+      !number("log_noise_variance", h.log_noise_variance) || !number("mean", h.mean)) {
+    return std::nullopt;
+  }
+  const auto lengths = json.find("log_lengthscale");
+  if (lengths == json.end() || !lengths->is_array() || lengths->size() != groups) return std::nullopt;
+  for (const auto& entry : *lengths) {
+    if (!entry.is_number() || !std::isfinite(entry.get<double>())) return std::nullopt;
+    h.log_lengthscale.push_back(entry.get<double>());
+  }
+  return h;
+}
+
+bool refit_due(std::int64_t told, std::int64_t fitted_at) {
+  // A cap that took observations away, or trials that were deleted, call for one too.
+  return told < fitted_at || told - fitted_at >= std::max<std::int64_t>(1, fitted_at / 30);
+}
+
+std::optional<Surrogate> make_surrogate(Backend& backend, const GpData& data, std::int64_t told,
+                                        const std::optional<Stored>& stored, OutputScaling scaling,
+                                        std::uint64_t seed, std::uint64_t number) {
+  const std::size_t groups = data.group_count();
+  const OutputTransform transform = OutputTransform::of(data.y, scaling);
+  std::string note;
+  bool refitted = false;
+  std::int64_t fitted_at = stored ? stored->fitted_at : 0;
+  std::vector<std::pair<const char*, Hyperparameters>> ladder;
+  if (!stored || refit_due(told, stored->fitted_at)) {
+    FitOptions options;
+    options.seed = seed;
+    options.stream = number;
+    if (stored) options.warm_start = stored->hyperparameters;
+    options.output = scaling;
+    const FitResult result = fit(backend, data, options);
+    add_note(note, result.note);
+    refitted = true;
+    fitted_at = told;
+    if (result.status != FitStatus::failed) ladder.emplace_back("refitted", result.hyperparameters);
+  }
+  if (stored) ladder.emplace_back("an earlier trial's", stored->hyperparameters);
+  ladder.emplace_back("the prior's", prior_mode(groups));
+  for (std::size_t step = 0; step < ladder.size(); ++step) {
+    Posterior posterior(backend, data, ladder[step].second, transform);
+    add_note(note, posterior.note());
+    if (posterior.status() == FitStatus::failed) continue;
+    if (refitted && std::string_view(ladder[step].first) != "refitted") {
+      add_note(note, std::string("the hyperparameters are ") + ladder[step].first);
+    }
+    return Surrogate{std::move(posterior), fitted_at, refitted, std::move(note)};
+  }
+  return std::nullopt;
+}
+
+}  // namespace krigon

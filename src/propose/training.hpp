@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/encoding.hpp"
+#include "core/history.hpp"
+#include "model/gp.hpp"
+#include "propose/places.hpp"
+
+namespace krigon {
+
+/// What a model is told of a study.
+///
+/// A completed trial is an observation of its final value, turned so that smaller is better. A stopped
+/// trial is one of the last value that it reported, at the step that it reached, never as if it had
+/// finished: while there are such trials, every row gets one more column, ln(step) / ln(last step),
+/// with a lengthscale of its own, in which completed trials stand at 1 and predictions are made. (The
+/// last step is the study's max_steps, or the highest step reported where that is not known.)
+/// A failed trial is no observation: it stands in `failed`.
+struct Training {
+  GpData data;                       ///< the observations, in the order in which the trials ended
+  std::vector<Point> points;         ///< their canonical points
+  std::vector<std::int64_t> trials;  ///< their numbers
+  std::size_t told = 0;              ///< observations there are, before the cap
+  bool step_column = false;
+  std::vector<Point> failed;
+  std::vector<Point> pending;
+};
+
+/// Above `most` observations a subset of that size is taken: the best half, the most recent quarter,
+/// and the rest picked at random by (seed, number of observations rounded down to a hundred).
+Training make_training(const Encoding& encoding, const History& history, std::size_t most,
+                       std::uint64_t seed);
+
+/// A point's row at the last step: Encoding::expand, and 1 in the step column where there is one.
+std::size_t row_width(const Encoding& encoding, bool step_column);
+void fill_row(const Encoding& encoding, bool step_column, std::span<const double> point,
+              std::span<double> row);
+std::vector<double> rows_of(const Encoding& encoding, bool step_column, std::span<const Point> points);
+
+}  // namespace krigon
