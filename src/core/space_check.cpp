@@ -48,15 +48,14 @@ void check_integer(const Parameter& p, const IntegerDomain& d) {
 
 void check_categorical(const Parameter& p, const CategoricalDomain& d) {
   if (d.values.empty()) fail(p, "values must list at least one value");
-  for (std::size_t i = 0; i < d.values.size(); ++i) {
-    if (const auto* v = std::get_if<double>(&d.values[i]); v != nullptr && !std::isfinite(*v)) {
+  std::set<std::string> texts;
+  for (const auto& value : d.values) {
+    if (const auto* v = std::get_if<double>(&value); v != nullptr && !std::isfinite(*v)) {
       fail(p, "values must be finite numbers");
     }
-    for (std::size_t j = 0; j < i; ++j) {
-      // As text: two values that a trial's command could not tell apart are one.
-      if (to_string(d.values[i]) == to_string(d.values[j])) {
-        fail(p, fmt::format("the value {} is listed twice", to_string(d.values[i])));
-      }
+    // As text: two values that a trial's command could not tell apart are one.
+    if (!texts.insert(to_string(value)).second) {
+      fail(p, fmt::format("the value {} is listed twice", to_string(value)));
     }
   }
 }
