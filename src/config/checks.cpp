@@ -65,6 +65,16 @@ bool valid_variable(std::string_view name) {
   return made_of(name, "");
 }
 
+std::string parameter_variable(std::string_view name) {
+  std::string variable = "KRIGON_PARAM_";
+  for (const char c : name) {
+    const bool lower = c >= 'a' && c <= 'z';
+    const bool kept = (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    variable += lower ? static_cast<char>(c - 'a' + 'A') : kept ? c : '_';
+  }
+  return variable;
+}
+
 std::string why_no_metric(std::string_view name) {
   if (name == "step") return "\"step\" counts a trial's progress and cannot be a metric";
   if (name.size() > 100) return "the name is longer than 100 characters";

@@ -22,6 +22,9 @@ std::string why_no_metric(std::string_view name);
 bool valid_name(std::string_view name);
 /// [A-Za-z_][A-Za-z0-9_]*
 bool valid_variable(std::string_view name);
+/// The variable that hands a parameter to a trial: KRIGON_PARAM_ and the name in upper case, with '_'
+/// for what is no letter or digit.
+std::string parameter_variable(std::string_view name);
 /// `value` as the domain spells it (1.0 for 1 where it holds reals), nullopt where it is none of its.
 std::optional<Value> in_domain(const Domain& domain, const Value& value);
 /// What a parameter can be, in words.

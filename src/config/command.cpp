@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <sstream>
 
 #include <fmt/format.h>
 
@@ -16,6 +17,20 @@ const std::vector<std::string> kOwnNames{"trial",  "attempt",    "seed",        
 
 bool has(const std::vector<std::string>& words, const std::string& word) {
   return std::find(words.begin(), words.end(), word) != words.end();
+}
+
+// How to write what looks like a command line as a list.
+std::string as_list(const std::string& line) {
+  if (line.find_first_of("|&;<>$`*?\"'\\#~,[]") != std::string::npos) {
+    return "[sh, -c, '...'] where a shell is to read it";
+  }
+  std::string words;
+  std::istringstream stream(line);
+  for (std::string word; stream >> word;) {
+    words += words.empty() ? "" : ", ";
+    words += word.find_first_of("{}:") == std::string::npos ? word : "\"" + word + "\"";
+  }
+  return fmt::format("[{}]", words);
 }
 
 // Adds the parameters that the word's templates name to `used`.
@@ -61,10 +76,9 @@ std::vector<std::string> read_command(const Field& field, const CommandNames& na
   std::vector<std::string> words;
   if (!field) return words;
   if (field.is(Node::Kind::scalar)) {
-    field.error(
-        fmt::format("found the text {}, expected a list of words, such as [python3, train.py, --lr, "
-                    "\"{{learning_rate}}\"]; no shell splits the line",
-                    in_quotes(field.node().text)));
+    const std::string& line = field.node().text;
+    field.error(fmt::format("found the text {}, expected a list of words (no shell splits it); write {}",
+                            in_quotes(line), as_list(line)));
     return words;
   }
   const auto items = field.items("words", "[python3, train.py]");

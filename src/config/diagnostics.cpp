@@ -44,8 +44,10 @@ void Diagnostics::throw_errors() const {
   }
   const std::size_t more = errors_.size() - shown;
   if (more > 0) {
-    text += fmt::format("\n{}: {}{} more errors are not shown", file_, more,
-                        errors_.size() >= kMostKept ? " or" : "");
+    text += errors_.size() >= kMostKept
+                ? fmt::format("\n{}: at least {} further errors are not shown", file_, more)
+            : more == 1 ? fmt::format("\n{}: 1 further error is not shown", file_)
+                        : fmt::format("\n{}: {} further errors are not shown", file_, more);
   }
   throw ConfigError(text);
 }

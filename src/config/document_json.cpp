@@ -42,6 +42,27 @@ class CountingIterator {
   const char** furthest_;
 };
 
+/// nlohmann's words for the commonest mistakes, in the user's terms.
+std::string explained(std::string message) {
+  // "[json.exception.parse_error.101] parse error at line 3, column 5: syntax error while ..."
+  if (const auto end = message.find("] "); end != std::string::npos) message.erase(0, end + 2);
+  if (const auto end = message.find(": ");
+      message.starts_with("parse error at") && end != std::string::npos) {
+    message.erase(0, end + 2);
+  }
+  const auto holds = [&](std::string_view part) { return message.find(part) != std::string::npos; };
+  if (holds("parsing object key") && holds("unexpected '}'")) return "a ',' before the '}'";
+  if (holds("parsing value") && holds("unexpected ']'")) return "a ',' before the ']'";
+  if (holds("invalid literal") && (holds("/'") || holds("#'")))
+    return "a comment; JSON has none (YAML has: # ...)";
+  // The part that is quoted from the file is on the line that is named.
+  if (const auto read = message.find("; last read: "); read != std::string::npos) {
+    const auto end = message.find("'; expected", read);
+    message.erase(read, end == std::string::npos ? std::string::npos : end + 1 - read);
+  }
+  return message;
+}
+
 /// nlohmann's events to our tree.
 class Events : public nlohmann::json_sax<nlohmann::json> {
  public:
@@ -94,14 +115,7 @@ class Events : public nlohmann::json_sax<nlohmann::json> {
     return true;
   }
   bool parse_error(std::size_t, const std::string&, const nlohmann::json::exception& e) override {
-    std::string message = e.what();
-    // "[json.exception.parse_error.101] parse error at line 3, column 5: syntax error while ..."
-    if (const auto end = message.find("] "); end != std::string::npos) message.erase(0, end + 2);
-    if (const auto end = message.find(": ");
-        message.starts_with("parse error at") && end != std::string::npos) {
-      message.erase(0, end + 2);
-    }
-    builder_.fail(line(), fmt::format("not valid JSON: {}", message));
+    builder_.fail(line(), fmt::format("not valid JSON: {}", explained(e.what())));
   }
 
  private:

@@ -1,4 +1,8 @@
 #include <sstream>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 #include <yaml-cpp/eventhandler.h>
@@ -69,22 +73,77 @@ class Events : public YAML::EventHandler {
   int documents_ = 0;
 };
 
+std::string_view line_at(std::string_view text, int line) {
+  for (int i = 1; i < line && !text.empty(); ++i) {
+    const auto end = text.find('\n');
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+  }
+  return text.substr(0, text.find('\n'));
+}
+
+// "the '[' in line 6 is not closed", by a look at what stands above `line`; empty where all is closed.
+std::string unclosed(std::string_view text, int line) {
+  std::vector<std::pair<char, int>> open;
+  char quote = 0;
+  int quote_line = 0;
+  int at = 1;
+  for (std::size_t i = 0; i < text.size() && at < line; ++i) {
+    const char c = text[i];
+    const char before = i == 0 ? '\n' : text[i - 1];
+    if (c == '\n') ++at;
+    if (quote != 0) {
+      if (quote == '"' && c == '\\') ++i;
+      if (c == quote) quote = 0;
+    } else if ((c == '"' || c == '\'') &&
+               std::string_view(" \n[{,:").find(before) != std::string_view::npos) {
+      quote = c;
+      quote_line = at;
+    } else if (c == '#' && (before == ' ' || before == '\n')) {
+      while (i + 1 < text.size() && text[i + 1] != '\n') ++i;
+    } else if (c == '[' || c == '{') {
+      open.emplace_back(c, at);
+    } else if ((c == ']' || c == '}') && !open.empty()) {
+      open.pop_back();
+    }
+  }
+  if (quote != 0) return fmt::format("the quote that starts in line {} is not closed", quote_line);
+  if (open.empty()) return {};
+  const auto [c, opened] = open.back();
+  return fmt::format("the '{}' in line {} is not closed, or a ',' is missing after it", c, opened);
+}
+
 /// yaml-cpp's words for the commonest mistakes, in the user's terms.
-std::string explained(const std::string& message) {
-  if (message == "illegal map value")
-    return "a ':' where none can stand (is the line above complete? text with ': ' needs quotes)";
+std::string explained(const std::string& message, std::string_view text, int line) {
+  const std::string_view here = line_at(text, line);
+  const auto indentation = here.substr(0, here.find_first_not_of(" \t"));
+  if (message == "illegal tab when looking for indentation" ||
+      (here.size() > indentation.size() && indentation.find('\t') != std::string_view::npos)) {
+    return "a tab in the indentation; YAML wants spaces";
+  }
+  if (message == "end of map flow not found" || message == "end of sequence flow not found" ||
+      message == "illegal EOF in scalar") {
+    if (auto where = unclosed(text, line); !where.empty()) return where;
+    return "a bracket, brace or quote is not closed, or a ',' is missing";
+  }
+  if (message == "illegal map value") {
+    const auto colon = here.find(':');
+    if (colon != std::string_view::npos && colon + 1 < here.size() &&
+        std::string_view("{[\"'").find(here[colon + 1]) != std::string_view::npos) {
+      return "a space is missing after the ':'";
+    }
+    if (colon != std::string_view::npos && here.find(": ", colon + 1) != std::string_view::npos) {
+      return "a second ': ' in the line; text that holds one needs quotes";
+    }
+    return "a ':' where none can stand; is the line above complete, and the indentation right?";
+  }
   if (message == "end of map not found") return "the indentation does not fit the lines above";
   if (message == "end of sequence not found") return "the indentation does not fit the list above";
-  if (message == "end of map flow not found") return "a '}' or a ',' is missing";
-  if (message == "end of sequence flow not found") return "a ']' or a ',' is missing";
   if (message == "illegal flow end") return "a '}' or ']' that closes nothing";
-  if (message == "illegal tab when looking for indentation")
-    return "a tab in the indentation; YAML wants spaces";
-  if (message == "illegal EOF in scalar") return "a quote that is not closed";
-  if (message == "the referenced anchor is not defined")
+  if (message == "the referenced anchor is not defined") {
     return "an alias (*name) of nothing; text that starts with * needs quotes";
+  }
   if (message == "unknown token")
-    return "a character that cannot start a value; text with special characters needs quotes";
+    return "text that starts with %, @, ` or another special character needs quotes";
   return message;
 }
 
@@ -100,7 +159,8 @@ Node read_yaml(std::string_view text, const std::string& file, Diagnostics& diag
     while (parser.HandleNextDocument(events)) {
     }
   } catch (const YAML::Exception& e) {
-    builder.fail(line_of(e.mark), fmt::format("not valid YAML: {}", explained(e.msg)));
+    const int line = line_of(e.mark);
+    builder.fail(line, fmt::format("not valid YAML: {}", explained(e.msg, text, line)));
   }
   return builder.take();
 }

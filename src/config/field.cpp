@@ -185,7 +185,11 @@ std::vector<Field> Field::entries(std::string_view what, std::string_view exampl
 }
 
 Section::Section(const Field& field) : field_(field), ok_(field.is(Node::Kind::map)) {
-  if (field && !ok_) field.expected("a map of keys and values");
+  if (field.is(Node::Kind::null)) {
+    field.error("found nothing, expected a map of keys and values; leave the key out where there are none");
+  } else if (field && !ok_) {
+    field.expected("a map of keys and values");
+  }
 }
 
 Field Section::take(std::string_view key) {
@@ -205,13 +209,18 @@ Field Section::take(std::string_view key) {
 
 Field Section::require(std::string_view key, std::string_view what) {
   Field field = take(key);
-  if (ok_ && !field) missing_.emplace_back(std::string(key), fmt::format("'{}' is missing: {}", key, what));
+  if (!field) missing(key, what);
   return field;
+}
+
+void Section::missing(std::string_view key, std::string_view what) {
+  if (ok_) missing_.emplace_back(std::string(key), fmt::format("'{}' is missing: {}", key, what));
 }
 
 void Section::finish(const Field::WrongWords& wrong_words) const {
   if (!ok_) return;
   std::vector<std::string> meant;
+  bool other_words = false;
   for (const auto& entry : field_.node().entries) {
     if (std::find(known_.begin(), known_.end(), entry.key) != known_.end()) continue;
     const auto wrong = std::find_if(wrong_words.begin(), wrong_words.end(),
@@ -219,6 +228,7 @@ void Section::finish(const Field::WrongWords& wrong_words) const {
     std::string hint;
     if (wrong != wrong_words.end()) {
       hint = "; " + wrong->second;
+      other_words = true;
     } else {
       meant.push_back(nearest(entry.key, known_));
       hint = did_you_mean(entry.key, known_);
@@ -227,8 +237,8 @@ void Section::finish(const Field::WrongWords& wrong_words) const {
                       fmt::format("unknown key{} (allowed here: {})", hint, listed(known_)));
   }
   for (const auto& [key, message] : missing_) {
-    // Said already where it is only misspelled.
-    if (std::find(meant.begin(), meant.end(), key) != meant.end()) continue;
+    // Said already where it is only misspelled, or called by another word.
+    if (other_words || std::find(meant.begin(), meant.end(), key) != meant.end()) continue;
     field_.to_->error(field_.line(), field_.path(), message);
   }
 }

@@ -72,6 +72,8 @@ class Section {
   Field take(std::string_view key);
   /// As take(); finish() reports that it is missing, at the section's own line.
   Field require(std::string_view key, std::string_view what);
+  /// finish() reports the key as missing.
+  void missing(std::string_view key, std::string_view what);
   /// `wrong_words` are pairs {what people write, what to say about it}.
   void finish(const Field::WrongWords& wrong_words = {}) const;
 

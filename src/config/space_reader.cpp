@@ -181,6 +181,10 @@ std::optional<Domain> read_domain(const Field& field, Field& when) {
     if (!value) return std::nullopt;
     return ConstantDomain{std::move(*value)};
   }
+  if (field.is(Node::Kind::list)) {
+    field.error("found a list; write {values: [...]} where one of several is to be chosen");
+    return std::nullopt;
+  }
   if (!field.is(Node::Kind::map)) {
     field.error(fmt::format(
         "found {}, expected {{min: ..., max: ...}}, {{values: [...]}} or one value for a constant",
@@ -235,7 +239,9 @@ void SpaceReader::read_parameter(const Field& field) {
   const std::string& name = field.key();
   draft.when = Field(nullptr, field.line(), "", *field.diagnostics());
   auto domain = read_domain(field, draft.when);
-  if (domain) {
+  if (!valid_name(name)) {
+    field.error("a parameter's name is made of letters, digits, '_', '.' and '-', a letter or '_' first");
+  } else if (domain) {
     Parameter parameter{name, std::move(*domain)};
     try {
       const Space alone({parameter});
@@ -243,8 +249,6 @@ void SpaceReader::read_parameter(const Field& field) {
     } catch (const SpaceError& e) {
       field.error(without_prefix(e.what(), fmt::format("parameter \"{}\": ", name)));
     }
-  } else if (!valid_name(name)) {
-    field.error("a name is made of letters, digits, '_', '.' and '-', a letter or '_' first");
   }
   index_[name] = drafts_.size();
   names_.push_back(name);
@@ -317,40 +321,35 @@ void SpaceReader::read_when(Draft& draft) {
 }
 
 void SpaceReader::find_circles() const {
-  // What is left when parameters whose parents are all taken are taken again and again is a circle, or
-  // hangs below one; the circle alone is reported.
+  // What is left when parameters whose parents are all taken are taken again and again is circles, and
+  // what hangs below them; circles alone are reported.
   std::set<std::string> left(names_.begin(), names_.end());
-  const auto waits = [&](const std::string& name) {
+  const auto parent_left = [&](const std::string& name) -> const std::string* {
     const auto found = parents_.find(name);
-    return found != parents_.end() && std::any_of(found->second.begin(), found->second.end(),
-                                                  [&](const std::string& p) { return left.contains(p); });
+    if (found == parents_.end()) return nullptr;
+    const auto parent = std::find_if(found->second.begin(), found->second.end(),
+                                     [&](const std::string& p) { return left.contains(p); });
+    return parent == found->second.end() ? nullptr : &*parent;
   };
-  for (bool taken = true; taken;) {
-    taken = false;
-    for (auto it = left.begin(); it != left.end();) {
-      if (waits(*it)) {
-        ++it;
-      } else {
-        it = left.erase(it);
-        taken = true;
-      }
+  const auto take_free = [&] {
+    for (bool taken = true; taken;) {
+      taken = std::erase_if(left, [&](const std::string& name) { return parent_left(name) == nullptr; }) > 0;
     }
+  };
+  for (take_free(); !left.empty(); take_free()) {
+    // From anywhere, going to parents that are left comes back to a name seen before.
+    std::vector<std::string> way;
+    std::string at = *left.begin();
+    while (std::find(way.begin(), way.end(), at) == way.end()) {
+      way.push_back(at);
+      at = *parent_left(at);
+    }
+    way.erase(way.begin(), std::find(way.begin(), way.end(), at));
+    std::string circle;
+    for (const auto& name : way) circle += name + " needs ";
+    drafts_[index_.at(at)].when.error(fmt::format("the conditions go in a circle: {}{}", circle, at));
+    for (const auto& name : way) left.erase(name);
   }
-  if (left.empty()) return;
-  // From anywhere in it, going to parents that are left must come back to a name seen before.
-  std::vector<std::string> way;
-  std::string at = *left.begin();
-  while (std::find(way.begin(), way.end(), at) == way.end()) {
-    way.push_back(at);
-    const auto& parents = parents_.at(at);
-    at =
-        *std::find_if(parents.begin(), parents.end(), [&](const std::string& p) { return left.contains(p); });
-  }
-  way.erase(way.begin(), std::find(way.begin(), way.end(), at));
-  way.push_back(at);
-  std::string circle;
-  for (const auto& name : way) circle += (circle.empty() ? "" : " needs ") + name;
-  drafts_[index_.at(at)].when.error(fmt::format("the conditions go in a circle: {}", circle));
 }
 
 void SpaceReader::read_constraints(const Field& field) {

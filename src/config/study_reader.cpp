@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
 #include <set>
 #include <system_error>
 #include <utility>
@@ -38,7 +39,8 @@ class StudyReader {
   Objective read_one_objective(const Field& field);
   void read_trial(const Field& field, const CommandNames& names);
   void read_metrics(const Field& field);
-  void read_env(const Field& field);
+  void check_variables(const Field& parameters);
+  void read_env(const Field& field, const CommandNames& names);
   void read_budget(const Field& field);
   void read_early_stopping(const Field& field);
   void read_resources(const Field& field);
@@ -117,7 +119,7 @@ void StudyReader::read_objective(const Field& one, const Field& several) {
   }
 }
 
-void StudyReader::read_env(const Field& field) {
+void StudyReader::read_env(const Field& field, const CommandNames& names) {
   for (const auto& entry : field.entries("variables", "{OMP_NUM_THREADS: 1}")) {
     const std::string& name = entry.key();
     if (!valid_variable(name)) {
@@ -126,6 +128,11 @@ void StudyReader::read_env(const Field& field) {
       entry.error("names that start with KRIGON_ are set by Krigon itself");
     } else if (const auto text = entry.any_text()) {
       study_.spec.trial.env[name] = *text;
+      for (const auto& parameter : names.parameters) {
+        if (text->find("{" + parameter + "}") == std::string::npos) continue;
+        entry.warning(fmt::format("{{{}}} is filled in in commands only; its value is in the variable {}",
+                                  parameter, parameter_variable(parameter)));
+      }
     }
   }
 }
@@ -159,6 +166,19 @@ void StudyReader::read_metrics(const Field& field) {
   }
 }
 
+// Parameters that reach a trial under one and the same variable could not be told apart.
+void StudyReader::check_variables(const Field& parameters) {
+  if (!parameters.is(Node::Kind::map)) return;
+  std::map<std::string, std::string> by_variable;
+  for (const auto& parameter : parameters.entries("parameters", "{}")) {
+    const std::string variable = parameter_variable(parameter.key());
+    const auto [first, is_new] = by_variable.emplace(variable, parameter.key());
+    if (is_new) continue;
+    parameter.error(fmt::format("this and {} would both be {} in a trial's environment; rename one",
+                                key_text(first->second), variable));
+  }
+}
+
 void StudyReader::read_trial(const Field& field, const CommandNames& names) {
   Section section(field);
   TrialSpec& trial = study_.spec.trial;
@@ -168,10 +188,10 @@ void StudyReader::read_trial(const Field& field, const CommandNames& names) {
   trial.command = read_command(command, names);
   const Field timeout = section.take("timeout");
   trial.timeout = timeout.duration();
-  if (trial.timeout && trial.timeout->count() <= 0) timeout.error("expected a duration above 0");
+  if (trial.timeout && trial.timeout->count() <= 0) timeout.error("found 0, expected a duration above 0");
   if (const auto grace = section.take("grace").duration()) trial.grace = *grace;
   if (const auto retries = section.take("retries").integer(0, 1000)) trial.retries = *retries;
-  read_env(section.take("env"));
+  read_env(section.take("env"), names);
   read_metrics(section.take("metrics"));
   const Field limit = section.take("output_limit");
   if (const auto size = limit.size()) {
@@ -196,7 +216,7 @@ void StudyReader::read_budget(const Field& field) {
   if (const auto parallel = section.take("parallel").integer(1, 10'000)) budget.parallel = *parallel;
   const Field time = section.take("time");
   budget.time = time.duration();
-  if (budget.time && budget.time->count() <= 0) time.error("expected a duration above 0");
+  if (budget.time && budget.time->count() <= 0) time.error("found 0, expected a duration above 0");
   section.finish({{"max_trials", "write 'trials'"},
                   {"n_trials", "write 'trials'"},
                   {"workers", "write 'parallel'"},
@@ -319,8 +339,9 @@ void StudyReader::read_sampler(const Field& field, bool space_is_whole) {
       const auto* real = std::get_if<RealDomain>(&p.domain);
       if (real != nullptr && !real->step) names.push_back(p.name);
     }
-    type.error(
-        fmt::format("grid tries every value, and these are real numbers without a step: {}", listed(names)));
+    type.error(fmt::format(
+        "grid tries every value, and these are real numbers without a step: {}; give them a step or values",
+        listed(names)));
   }
 }
 
@@ -386,12 +407,12 @@ LoadedStudy StudyReader::read() {
   }
   Section section(root_);
   read_name(section.require("study", "the name under which its results are kept"));
+  const Field objective = section.take("objective");
   const Field objectives = section.take("objectives");
-  read_objective(
-      objectives
-          ? section.take("objective")
-          : section.require("objective", "what to optimize, such as {metric: accuracy, direction: maximize}"),
-      objectives);
+  if (!objective && !objectives) {
+    section.missing("objective", "what to optimize, such as {metric: accuracy, direction: maximize}");
+  }
+  read_objective(objective, objectives);
   const Field parameters = section.require("parameters", "what to tune");
   ReadSpace space = read_space(parameters, section.take("constraints"));
   const bool whole = parameters && !diagnostics_.failed();
@@ -399,6 +420,7 @@ LoadedStudy StudyReader::read() {
   const CommandNames names{std::move(space.names), std::move(space.conditional), std::move(space.constants)};
   const Field trial = section.take("trial");
   read_trial(trial, names);
+  if (trial) check_variables(parameters);
   const Field budget = section.take("budget");
   read_budget(budget);
   read_early_stopping(section.take("early_stopping"));

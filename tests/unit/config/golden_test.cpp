@@ -45,6 +45,19 @@ void compare(const fs::path& path, const std::string& found) {
   EXPECT_EQ(content(golden), found) << path;
 }
 
+TEST(GoldenStudyFiles, AWrongOneGetsTheErrorThatAPersonNeeds) {
+  const auto paths = study_files("wrong");
+  EXPECT_GE(paths.size(), 60U);
+  for (const auto& path : paths) {
+    try {
+      parse(path);
+      ADD_FAILURE() << path << " was taken";
+    } catch (const ConfigError& e) {
+      compare(path, std::string(e.what()) + "\n");
+    }
+  }
+}
+
 TEST(GoldenStudyFiles, AGoodOneIsReadAsMeant) {
   const auto paths = study_files("good");
   EXPECT_GE(paths.size(), 10U);
