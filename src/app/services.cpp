@@ -1,0 +1,34 @@
+#include "app/services.hpp"
+
+#include "app/wiring.hpp"
+#include "config/study_file.hpp"
+#include "propose/samplers.hpp"
+#include "runner/report_line.hpp"
+#include "scheduler/schedulers.hpp"
+#include "storage/storage.hpp"
+#include "worker/fingerprint.hpp"
+
+namespace krigon::app {
+
+cli::Services make_services() {
+  cli::Services services;
+  services.load_study = [](const std::filesystem::path& path) {
+    auto loaded = load_study_file(path);
+    return cli::LoadedStudy{std::move(loaded.spec), std::move(loaded.storage)};
+  };
+  services.open_storage = [](const std::string& url, bool create) {
+    return krigon::open_storage(url, {.create = create});
+  };
+  services.store_exists = [](const std::string& url) { return krigon::store_exists(url); };
+  services.make_manager = make_manager;
+  services.describe_sampler = [](const StudySpec& spec) {
+    return make_study_sampler(spec)->describe(spec.space);
+  };
+  services.make_scheduler = make_scheduler;
+  services.append_report = append_report;
+  services.fingerprint = fingerprint;
+  services.doctor = examine_machine;
+  return services;
+}
+
+}  // namespace krigon::app
