@@ -1,0 +1,65 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/random.hpp"
+#include "storage/storage.hpp"
+#include "tests/unit/worker/fakes.hpp"
+#include "worker/run_loop.hpp"
+
+namespace krigon {
+namespace {
+
+TEST(WorkerName, TellsTheLivingFromTheDead) {
+  EXPECT_EQ(worker_alive(local_worker_name()), true);
+  int channel[2];
+  ASSERT_EQ(::pipe(channel), 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const std::string name = local_worker_name();
+    [[maybe_unused]] const auto n = ::write(channel[1], name.data(), name.size());
+    ::_exit(0);
+  }
+  char name[300] = {};
+  ASSERT_GT(::read(channel[0], name, sizeof(name) - 1), 0);
+  ::waitpid(child, nullptr, 0);
+  EXPECT_EQ(worker_alive(name), false);
+}
+
+TEST(WorkerName, ANumberUsedAgainIsAnotherProcess) {
+  std::string name = local_worker_name();
+  name.back() = name.back() == '1' ? '2' : '1';
+  EXPECT_EQ(worker_alive(name), false);
+}
+
+TEST(WorkerName, OtherHostsAndClientsAreNotForUsToSay) {
+  EXPECT_EQ(worker_alive("some-other-host:1:1"), std::nullopt);
+  EXPECT_EQ(worker_alive("client"), std::nullopt);
+  EXPECT_EQ(worker_alive(""), std::nullopt);
+  EXPECT_EQ(worker_alive(local_worker_name() + "x"), std::nullopt);
+}
+
+TEST(Recover, OnlyTheTrialsOfDeadManagersAreRequeued) {
+  FakeStudy study({});
+  auto& manager = *study.manager;
+  std::string dead = local_worker_name();
+  dead.back() = dead.back() == '1' ? '2' : '1';
+  manager.ask({dead, "h", 0});                                  // 0: dead
+  manager.ask({local_worker_name(), "h", 0});                   // 1: alive
+  manager.ask({"client", "", 0});                               // 2: a person's
+  manager.ask({"elsewhere:1:1", "elsewhere", 1});               // 3: its lease is over
+  manager.ask({"elsewhere:1:1", "elsewhere", 3600 * kSecond});  // 4: its lease holds
+  ::usleep(1000);
+  RecordingObserver observer;
+  EXPECT_EQ(recover_lost_trials(manager, observer), 2);
+  EXPECT_EQ(observer.notes.size(), 2u);
+  std::vector<TrialState> states;
+  for (const auto& t : manager.storage().trials(manager.study().id, {})) states.push_back(t.state);
+  using enum TrialState;
+  EXPECT_THAT(states, ::testing::ElementsAre(queued, running, running, queued, running));
+  EXPECT_EQ(recover_lost_trials(manager, observer), 0);
+}
+
+}  // namespace
+}  // namespace krigon
