@@ -6,6 +6,7 @@
 extern "C" {
 void dpotrf_(const char* uplo, const int* n, double* a, const int* lda, int* info);
 void dtrtri_(const char* uplo, const char* diagonal, const int* n, double* a, const int* lda, int* info);
+void dlauum_(const char* uplo, const int* n, double* a, const int* lda, int* info);
 }
 
 namespace krigon::detail {
@@ -40,6 +41,18 @@ void blas_syrk_subtract(std::int64_t n, std::int64_t k, const double* a, std::in
                         std::int64_t ldc) {
   cblas_dsyrk(CblasColMajor, CblasLower, CblasNoTrans, narrow(n), narrow(k), -1.0, a, narrow(lda), 1.0, c,
               narrow(ldc));
+}
+
+void blas_syrk_transposed_add(std::int64_t n, std::int64_t k, const double* a, std::int64_t lda, double* c,
+                              std::int64_t ldc) {
+  cblas_dsyrk(CblasColMajor, CblasLower, CblasTrans, narrow(n), narrow(k), 1.0, a, narrow(lda), 1.0, c,
+              narrow(ldc));
+}
+
+void blas_multiply_triangle(bool right, std::int64_t m, std::int64_t n, double alpha, const double* l,
+                            std::int64_t ldl, double* b, std::int64_t ldb) {
+  cblas_dtrmm(CblasColMajor, right ? CblasRight : CblasLeft, CblasLower, CblasNoTrans, CblasNonUnit,
+              narrow(m), narrow(n), alpha, l, narrow(ldl), b, narrow(ldb));
 }
 
 void blas_solve_right_transposed(std::int64_t m, std::int64_t n, const double* l, std::int64_t ldl, double* b,
@@ -78,6 +91,13 @@ void lapack_lower_inverse(std::int64_t n, double* a, std::int64_t lda) {
   const int leading = narrow(lda);
   int info = 0;
   dtrtri_("L", "N", &order, a, &leading, &info);
+}
+
+void lapack_lower_square(std::int64_t n, double* a, std::int64_t lda) {
+  const int order = narrow(n);
+  const int leading = narrow(lda);
+  int info = 0;
+  dlauum_("L", &order, a, &leading, &info);
 }
 
 void describe_blas(BackendInfo& info) {

@@ -62,6 +62,32 @@ double* Scratch::need(std::size_t count) {
   return data_.get();
 }
 
+Scratch SpareMemory::take(std::size_t count) {
+  Scratch* best = nullptr;
+  for (Scratch& spare : spares_) {
+    // Not one four times too large: it would be missed elsewhere.
+    if (spare.size() < count || spare.size() > 4 * count + 4096) continue;
+    if (best == nullptr || spare.size() < best->size()) best = &spare;
+  }
+  Scratch scratch;
+  if (best != nullptr) std::swap(scratch, *best);
+  scratch.need(count);
+  return scratch;
+}
+
+void SpareMemory::give(Scratch scratch) noexcept {
+  Scratch* smallest = &spares_.front();
+  for (Scratch& spare : spares_) {
+    if (spare.size() < smallest->size()) smallest = &spare;
+  }
+  if (scratch.size() > smallest->size()) std::swap(*smallest, scratch);
+}
+
+CpuBackend::CpuBackend(int threads, const Tiles& tiles)
+    : tiles_(tiles), pool_(threads), spaces_(static_cast<std::size_t>(pool_.threads())) {
+  for (auto& space : spaces_) space.tile.resize(spaces_.size());
+}
+
 double* CpuBackend::allocate_doubles(std::size_t count) {
   return allocate_zeroed(count);
 }

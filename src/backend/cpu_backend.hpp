@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "backend/backend.hpp"
@@ -10,10 +11,22 @@
 
 namespace krigon::detail {
 
-/// Memory aligned for vectors, zero-filled, that only grows. Contents are lost when it does.
+/// Memory aligned for vectors that only grows. Zero-filled when it does, what it held lost.
 class Scratch {
  public:
+  Scratch() = default;
+  ~Scratch() = default;
+  Scratch(Scratch&& other) noexcept : data_(std::move(other.data_)), size_(std::exchange(other.size_, 0)) {}
+  Scratch& operator=(Scratch&& other) noexcept {
+    data_ = std::move(other.data_);
+    size_ = std::exchange(other.size_, 0);
+    return *this;
+  }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+
   double* need(std::size_t count);
+  std::size_t size() const { return size_; }
   double* data() const { return data_.get(); }
 
  private:
@@ -42,11 +55,32 @@ class CpuData final : public ResidentData {
   std::vector<double> centre;       ///< D: the points' mean
   std::vector<double> targets;      ///< n
   std::vector<std::int32_t> group;  ///< D
-  std::vector<LikelihoodSpace> spaces;
+};
+
+/// Scratch memory handed back for the next user. Fresh memory costs a page fault every 4 kB, which at a
+/// few hundred points is as dear as the factorisation.
+class SpareMemory {
+ public:
+  /// At least `count` doubles; what they hold is anybody's guess.
+  Scratch take(std::size_t count);
+  void give(Scratch scratch) noexcept;
+
+ private:
+  static constexpr std::size_t kKept = 8;
+  std::vector<Scratch> spares_ = std::vector<Scratch>(kKept);  // so that give() never allocates
 };
 
 class CpuPosterior final : public ResidentPosterior {
  public:
+  explicit CpuPosterior(SpareMemory& spare) : spare_(&spare) {}
+  ~CpuPosterior() override { release(); }
+  CpuPosterior(const CpuPosterior&) = delete;
+  CpuPosterior& operator=(const CpuPosterior&) = delete;
+
+  /// Hands the matrices back.
+  void release() noexcept;
+  SpareMemory& spare() const { return *spare_; }
+
   std::int64_t capacity = 0;  ///< points that fit
   std::int64_t leading = 0;   ///< padded_rows(capacity)
   std::int64_t fixed = 0;     ///< truncate may not go below
@@ -68,11 +102,14 @@ class CpuPosterior final : public ResidentPosterior {
   Scratch weights;            ///< leading x m
   Scratch solved;             ///< leading x m: L^-1 k
   std::int64_t kept = 0;      ///< m
+
+ private:
+  SpareMemory* spare_;
 };
 
 class CpuBackend final : public Backend {
  public:
-  CpuBackend(int threads, const Tiles& tiles) : tiles_(tiles), pool_(threads) {}
+  CpuBackend(int threads, const Tiles& tiles);
 
   BackendInfo info() const override;
   void upload(std::span<const double> from, double* to) override;
@@ -114,6 +151,9 @@ class CpuBackend final : public Backend {
 
   const Tiles& tiles_;
   Pool pool_;
+  /// One per thread, kept between calls: fresh memory costs a page fault every 4 kB.
+  std::vector<LikelihoodSpace> spaces_;
+  SpareMemory spare_;
 };
 
 }  // namespace krigon::detail

@@ -168,11 +168,8 @@ void CpuBackend::mll_value_grad(ResidentData& resident, ConstView theta, View ou
     for (std::int64_t b = 0; b < batch; ++b) std::fill_n(out.column(b), out.rows, 0.0);
     return;
   }
-  const auto threads = static_cast<std::size_t>(pool_.threads());
-  data.spaces.resize(threads);
-  for (auto& space : data.spaces) space.tile.resize(threads);
   const auto member = [&](std::int64_t b, int worker) {
-    evaluate_likelihood(data, theta.column(b), data.spaces[static_cast<std::size_t>(worker)], out.column(b));
+    evaluate_likelihood(data, theta.column(b), spaces_[static_cast<std::size_t>(worker)], out.column(b));
   };
   if (data.n < kAloneBelow) {
     pool_.run(batch, [&](std::int64_t b, int worker) { Pool::alone([&] { member(b, worker); }); });

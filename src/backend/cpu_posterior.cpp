@@ -27,17 +27,23 @@ constexpr std::int64_t kChunk = 40;  ///< candidates that a thread takes at a ti
 
 }  // namespace
 
+void CpuPosterior::release() noexcept {
+  for (Scratch* scratch : {&factor, &panels, &transposed_panels}) {
+    spare_->give(std::move(*scratch));
+    *scratch = {};
+  }
+  points = {};
+  alpha = {};
+}
+
 void CpuBackend::allocate_posterior(CpuPosterior& model, std::int64_t capacity) const {
   model.capacity = capacity;
   model.leading = padded_rows(capacity);
-  model.points = {};
-  model.factor = {};
-  model.alpha = {};
-  model.panels = {};
-  model.transposed_panels = {};
+  model.release();
   model.points.need(size_of(model.leading * model.columns));
-  model.factor.need(size_of(model.leading * capacity));
   model.alpha.need(size_of(capacity));
+  SpareMemory& spare = model.spare();
+  model.factor = spare.take(size_of(model.leading * capacity));
   const std::int64_t rows = tiles_.panel_rows;
   const std::int64_t count = (capacity + rows - 1) / rows;
   model.panel_offset.assign(size_of(count + 1), 0);
@@ -48,8 +54,14 @@ void CpuBackend::allocate_posterior(CpuPosterior& model, std::int64_t capacity) 
     model.transposed_offset[size_of(p + 1)] =
         model.transposed_offset[size_of(p)] + rows * (capacity - p * rows);
   }
-  model.panels.need(size_of(model.panel_offset.back()));
-  model.transposed_panels.need(size_of(model.transposed_offset.back()));
+  model.panels = spare.take(size_of(model.panel_offset.back()));
+  model.transposed_panels = spare.take(size_of(model.transposed_offset.back()));
+  // Every panel ends or begins with a triangle, of which only one half is ever written.
+  for (std::int64_t p = 0; p < count; ++p) {
+    const std::int64_t square = rows * std::min(rows, capacity - p * rows);
+    std::fill_n(model.panels.data() + model.panel_offset[size_of(p)] + rows * p * rows, square, 0.0);
+    std::fill_n(model.transposed_panels.data() + model.transposed_offset[size_of(p)], square, 0.0);
+  }
   model.work.resize(size_of(pool_.threads()));
 }
 
@@ -80,7 +92,7 @@ std::unique_ptr<ResidentPosterior> CpuBackend::prepare(ResidentData& resident, C
     throw UsageError("prepare: theta needs groups + 4 rows and one column");
   }
   const SerialBlas serial;
-  auto model = std::make_unique<CpuPosterior>();
+  auto model = std::make_unique<CpuPosterior>(spare_);
   const std::int64_t n = data.n;
   const double* t = theta.data;
   const double noise = std::exp(t[data.groups + 1]);
@@ -95,10 +107,7 @@ std::unique_ptr<ResidentPosterior> CpuBackend::prepare(ResidentData& resident, C
   allocate_posterior(*model, n + std::max<std::int64_t>(16, n / 8));
 
   const auto factorise = [&]() -> std::int64_t {
-    const auto threads = size_of(pool_.threads());
-    data.spaces.resize(threads);
-    for (auto& space : data.spaces) space.tile.resize(threads);
-    LikelihoodSpace& space = data.spaces.front();
+    LikelihoodSpace& space = spaces_.front();
     const std::int64_t ld = padded_rows(n);
     fill_covariance(data, t, space, false);
     double* l = space.covariance.need(size_of(ld * n));
@@ -241,7 +250,7 @@ void CpuBackend::posterior_vjp(ResidentPosterior& resident, ConstView adjoint, V
 }
 
 void CpuBackend::grow(CpuPosterior& model, std::int64_t capacity) {
-  CpuPosterior old;
+  CpuPosterior old(spare_);
   std::swap(old.points, model.points);
   std::swap(old.factor, model.factor);
   std::swap(old.alpha, model.alpha);

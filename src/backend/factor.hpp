@@ -21,7 +21,8 @@ std::int64_t cholesky(Pool& pool, std::int64_t n, double* a, std::int64_t lda);
 void lower_inverse(Pool& pool, std::int64_t n, const double* l, std::int64_t ldl, double* x,
                    std::int64_t ldx);
 
-/// The tile (x' x)(i0 .. i0+rows-1, j0 .. j0+columns-1), i0 >= j0, of an inverse from x = L^-1.
+/// The tile (x' x)(i0 .. i0+rows-1, j0 .. j0+columns-1), i0 >= j0, of an inverse from x = L^-1;
+/// of a tile on the diagonal (i0 == j0, rows == columns) only the lower triangle.
 void inverse_tile(std::int64_t n, const double* x, std::int64_t ldx, std::int64_t i0, std::int64_t rows,
                   std::int64_t j0, std::int64_t columns, double* tile, std::int64_t ldt);
 

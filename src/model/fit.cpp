@@ -18,6 +18,9 @@ namespace {
 using detail::NegativeLogPosterior;
 
 constexpr int kScreenIterations = 20;
+/// Pairs that the search remembers: about as many as there are hyperparameters in a usual study.
+constexpr int kMemory = 25;
+const double kStartNoise = std::log(0.01);
 /// In nats; two iterations in a row that gain less end a fit.
 constexpr double kMinDecrease = 0.02;
 
@@ -53,7 +56,8 @@ Hyperparameters scattered(const Priors& priors, std::size_t groups, Random& rand
   Hyperparameters h;
   for (std::size_t g = 0; g < groups; ++g) h.log_lengthscale.push_back(draw(priors.lengthscale));
   h.log_signal_variance = draw(priors.signal_variance);
-  h.log_noise_variance = draw(priors.noise_variance);
+  h.log_noise_variance =
+      std::max(draw(priors.noise_variance), std::min(kStartNoise, priors.noise_variance.upper));
   return h;
 }
 
@@ -66,7 +70,13 @@ std::vector<double> start_rows(const FitOptions& options, const Priors& priors, 
   };
   int left = options.starts;
   if (options.warm_start && left-- > 0) add(*options.warm_start);
-  if (left-- > 0) add(prior_mode(priors, groups));
+  if (left-- > 0) {
+    // Noise is cheap to lower and dear to raise: with little of it the likelihood is a narrow ridge.
+    Hyperparameters mode = prior_mode(priors, groups);
+    mode.log_noise_variance = std::clamp(std::max(mode.log_noise_variance, kStartNoise),
+                                         priors.noise_variance.lower, priors.noise_variance.upper);
+    add(mode);
+  }
   while (left-- > 0) add(scattered(priors, groups, random));
   return rows;
 }
@@ -98,7 +108,7 @@ struct Search {
 Search search(NegativeLogPosterior& objective, std::span<const double> starts, const FitOptions& options,
               int max_iterations) {
   Search found;
-  const LbfgsbOptions lbfgsb{.memory = 10,
+  const LbfgsbOptions lbfgsb{.memory = kMemory,
                              .max_iterations = max_iterations,
                              .max_evaluations = 2 * max_iterations + 20,
                              .tolerance = options.tolerance,

@@ -102,7 +102,8 @@ struct OutputTransform {
 struct FitOptions {
   std::uint64_t seed = 0;
   std::uint64_t stream = 0;  ///< random numbers are a function of (seed, stream): the trial's number
-  /// The warm start where there is one, then the prior's mode, then scattered by the prior; >= 1.
+  /// The warm start where there is one, then the prior's mode, then scattered by the prior (both with a
+  /// noise variance of at least 0.01); >= 1.
   /// Beyond kScreenPoints points, several starts are tried on that many points, drawn at random, and
   /// the best is refined on all.
   int starts = 4;

@@ -51,9 +51,9 @@ using BatchObjective = std::function<void(std::span<const std::size_t> starts, s
 /// upper are a UsageError.
 ///
 /// Byrd, Lu, Nocedal, Zhu 1995, "A limited memory algorithm for bound constrained optimization":
-/// generalised Cauchy point, then the minimum over the free variables (its section 5.1), projected as
-/// in Morales and Nocedal 2011; a line search for the strong Wolfe conditions (Nocedal and Wright 2006,
-/// algorithms 3.5 and 3.6).
+/// generalised Cauchy point, then the minimum over the free variables (its section 5.1), shortened or
+/// projected (Morales and Nocedal 2011), whichever the model prefers; a line search for the strong Wolfe
+/// conditions (Nocedal and Wright 2006, algorithms 3.5 and 3.6).
 std::vector<LbfgsbResult> minimise_lbfgsb(const BatchObjective& objective, std::size_t dimension,
                                           std::span<const double> x0, std::span<const double> lower,
                                           std::span<const double> upper, const LbfgsbOptions& options = {});

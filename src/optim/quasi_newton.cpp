@@ -220,9 +220,8 @@ bool QuasiNewton::subspace_minimum(std::span<const double> x, std::span<const do
     }
   }
   // d = -r/theta - Z'W (M^-1 - W'ZZ'W/theta)^-1 W'Z r / theta^2, eq. 5.11 with both sides times M^-1.
-  if (!factorise(reduced_, order, pivots_)) return false;
-  solve(reduced_, pivots_, v_);
-  double descent = 0;
+  if (!factorise(reduced_, order, reduced_pivots_)) return false;
+  solve(reduced_, reduced_pivots_, v_);
   double longest = 1;
   for (const std::size_t i : free_) {
     row_of_w(i, row_);
@@ -233,14 +232,35 @@ bool QuasiNewton::subspace_minimum(std::span<const double> x, std::span<const do
     if (d > 0) longest = std::min(longest, (upper[i] - cauchy_[i]) / d);
     if (d < 0) longest = std::min(longest, (lower[i] - cauchy_[i]) / d);
   }
-  // Morales and Nocedal 2011: the projected minimum, unless it does not lead down.
-  for (std::size_t i = 0; i < n_; ++i) descent += g[i] * (proposal[i] - x[i]);
-  if (!(descent < 0)) {
+  // Clipping each variable by itself (Morales and Nocedal 2011) goes further, but bends a step along a
+  // curved valley out of it; shortening the step as a whole (section 5.1) does not, but may hardly
+  // move. The model says which is better here.
+  if (longest < 1) {
+    truncated_.assign(cauchy_.begin(), cauchy_.end());
     for (const std::size_t i : free_) {
-      proposal[i] = std::clamp(cauchy_[i] + longest * direction_[i], lower[i], upper[i]);
+      truncated_[i] = std::clamp(cauchy_[i] + longest * direction_[i], lower[i], upper[i]);
+    }
+    if (!(model_value(x, g, proposal) < model_value(x, g, truncated_))) {
+      std::copy(truncated_.begin(), truncated_.end(), proposal.begin());
     }
   }
   return true;
+}
+
+double QuasiNewton::model_value(std::span<const double> x, std::span<const double> g,
+                                std::span<const double> at) {
+  const std::size_t order = 2 * pairs_;
+  v_.assign(order, 0.0);
+  double value = 0;
+  for (std::size_t i = 0; i < n_; ++i) {
+    const double d = at[i] - x[i];
+    value += d * (g[i] + 0.5 * theta_ * d);
+    row_of_w(i, row_);
+    for (std::size_t k = 0; k < order; ++k) v_[k] += row_[k] * d;
+  }
+  mp_ = v_;
+  solve(middle_, pivots_, mp_);
+  return value - 0.5 * dot(v_, mp_);
 }
 
 }  // namespace krigon::detail

@@ -32,6 +32,8 @@ class QuasiNewton {
                     std::span<const double> upper);
   bool subspace_minimum(std::span<const double> x, std::span<const double> g, std::span<const double> lower,
                         std::span<const double> upper, std::span<double> proposal);
+  /// g'd + d'Bd/2 with d = at - x.
+  double model_value(std::span<const double> x, std::span<const double> g, std::span<const double> at);
   /// Row `variable` of W.
   void row_of_w(std::size_t variable, std::span<double> row) const;
   void middle_inverse(std::vector<double>& matrix) const;
@@ -43,8 +45,9 @@ class QuasiNewton {
   std::vector<double> s_, y_;    // memory x n, oldest first
   std::vector<double> sy_, ss_;  // memory x memory: s_i' y_j, s_i' s_j
   // Work space.
-  std::vector<double> middle_, reduced_, row_, p_, c_, mp_, v_, breakpoint_, direction_, cauchy_, residual_;
-  std::vector<std::size_t> order_, pivots_, free_;
+  std::vector<double> middle_, reduced_, row_, p_, c_, mp_, v_, breakpoint_, direction_, cauchy_, residual_,
+      truncated_;
+  std::vector<std::size_t> order_, pivots_, reduced_pivots_, free_;
 };
 
 }  // namespace krigon::detail
