@@ -50,7 +50,7 @@ std::pair<std::string, std::string> split_assignment(std::string_view word) {
 double parse_number(std::string_view text, std::string_view what) {
   double value = 0;
   const auto* first = text.data();
-  if (!text.empty() && text.front() == '+') ++first;
+  if (text.starts_with('+') && !text.starts_with("+-")) ++first;
   const auto [end, error] = std::from_chars(first, text.data() + text.size(), value);
   if (text.empty() || error != std::errc{} || end != text.data() + text.size() || !std::isfinite(value)) {
     throw UsageError(fmt::format("{}: found \"{}\", expected a finite number", what, text));

@@ -261,6 +261,7 @@ TEST_F(CommandLine, EnqueuesAtTheHead) {
   EXPECT_EQ(say({"enqueue", "study.yaml"}).code, kUsage);
   EXPECT_EQ(say({"enqueue", "study.yaml", "x=1", "--parameters", "{}"}).code, kUsage);
   EXPECT_EQ(say({"enqueue", "study.yaml", "--parameters", "{"}).code, kUsage);
+  EXPECT_EQ(json::parse(out({"ask", "study.yaml", "--json"})).at("parameters"), json({{"x", 0.75}}));
   EXPECT_EQ(json::parse(out({"ask", "study.yaml", "--json"})).at("parameters"), json({{"x", 1.0}}));
 }
 
@@ -270,8 +271,7 @@ TEST_F(CommandLine, ExportsAndImports) {
   out({"report", "study.yaml", "--trial", "1", "step=2", "loss=0.9"});
   out({"tell", "study.yaml", "1", "--stopped"});
   const std::string lines = out({"export", "study.yaml"});
-  EXPECT_EQ(out({"import", "study.yaml", "-"}, lines),
-            "0 trials imported, 2 trials known already by their keys\n");
+  EXPECT_EQ(out({"import", "study.yaml", "-"}, lines), "0 trials imported, 2 known already by their keys\n");
   store = nullptr;
   EXPECT_EQ(out({"import", "study.yaml", "-", "--json"}, lines), "{\"imported\":2,\"known\":0}\n");
   EXPECT_EQ(json::parse(out({"show", "study.yaml", "1", "--json"})).at("reports").at(0).at("step"), 2);

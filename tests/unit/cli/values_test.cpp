@@ -94,7 +94,7 @@ TEST(FormatParameters, SpeaksFourLanguages) {
   EXPECT_EQ(format_parameters(space(), {{"rate", 1.0}}, ParameterFormat::yaml), "rate: 1.0\n");
 }
 
-TEST(CommandLine, FillsInTemplatesOrSetsVariables) {
+TEST(CommandLineOfATrial, FillsInTemplatesOrSetsVariables) {
   StudySpec spec;
   spec.space = space();
   TrialRecord trial;
