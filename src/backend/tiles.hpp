@@ -4,7 +4,7 @@
 
 namespace krigon::detail {
 
-/// The CPU's inner loops, compiled once per instruction set (tiles_body.hpp) and chosen at run time.
+/// The CPU's inner loops, compiled once per instruction set (tiles_body.inc) and chosen at run time.
 /// Plain pointers only. Matrices are column-major; "padded" means that rows up to the next multiple of
 /// kRowPadding are there to be read and written.
 struct Tiles {

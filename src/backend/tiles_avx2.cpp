@@ -2,4 +2,4 @@
 #define KRIGON_TILES_LABEL "avx2"
 #define KRIGON_VECTOR_BYTES 32
 #define KRIGON_PANEL_COLUMNS 5
-#include "backend/tiles_body.hpp"
+#include "backend/tiles_body.inc"

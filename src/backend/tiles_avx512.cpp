@@ -2,4 +2,4 @@
 #define KRIGON_TILES_LABEL "avx512"
 #define KRIGON_VECTOR_BYTES 64
 #define KRIGON_PANEL_COLUMNS 10
-#include "backend/tiles_body.hpp"
+#include "backend/tiles_body.inc"

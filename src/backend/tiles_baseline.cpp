@@ -2,4 +2,4 @@
 #define KRIGON_TILES_LABEL "baseline"
 #define KRIGON_VECTOR_BYTES 16
 #define KRIGON_PANEL_COLUMNS 5
-#include "backend/tiles_body.hpp"
+#include "backend/tiles_body.inc"
