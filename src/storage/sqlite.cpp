@@ -97,6 +97,7 @@ class SqliteStorage final : public Storage {
     Query(*writer, "DELETE FROM decision WHERE trial BETWEEN ? AND ?", first, last).run();
     Query(*writer, "DELETE FROM attempt WHERE trial BETWEEN ? AND ?", first, last).run();
     Query(*writer, "DELETE FROM trial WHERE id BETWEEN ? AND ?", first, last).run();
+    Query(*writer, "DELETE FROM trial_key WHERE study = ?", study).run();
     Query(*writer, "DELETE FROM revision WHERE study = ?", study).run();
     Query(*writer, "DELETE FROM study WHERE id = ?", study).run();
     transaction.commit();

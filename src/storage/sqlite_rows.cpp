@@ -153,7 +153,7 @@ std::optional<TrialRecord> SqliteRows::trial(std::int64_t number) const {
 }
 
 std::optional<std::int64_t> SqliteRows::trial_by_key(std::string_view key) const {
-  Query query(connection_, "SELECT number FROM trial WHERE study = ? AND key = ?", study_, key);
+  Query query(connection_, "SELECT number FROM trial_key WHERE study = ? AND key = ?", study_, key);
   return query.next() ? std::optional(query.integer(0)) : std::nullopt;
 }
 
@@ -185,7 +185,14 @@ std::int64_t SqliteRows::last_step(std::int64_t trial, std::int64_t attempt, std
 
 void SqliteRows::write(const Change& change) {
   if (change.trial) {
-    if (change.trial->number >= head_.next_trial) {
+    const bool is_new = change.trial->number >= head_.next_trial;
+    const auto& key = change.trial->key;
+    if (!key.empty() && (is_new || !read_trial_ || read_trial_->key != key)) {
+      Query(connection_, "INSERT INTO trial_key(study, key, number) VALUES(?, ?, ?)", study_, key,
+            change.trial->number)
+          .run();
+    }
+    if (is_new) {
       insert(*change.trial, change.front);
     } else if (!read_trial_ || !same_row(*read_trial_, *change.trial)) {
       update(*change.trial);

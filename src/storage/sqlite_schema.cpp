@@ -55,7 +55,7 @@ CREATE TABLE trial(
   created INTEGER NOT NULL,
   started INTEGER NOT NULL,
   ended_at INTEGER NOT NULL,
-  key TEXT,
+  key TEXT,  -- the newest of its keys
   parameters TEXT NOT NULL,
   metrics TEXT,
   reason TEXT NOT NULL,
@@ -65,8 +65,15 @@ CREATE TABLE trial(
   model TEXT,
   note TEXT NOT NULL
 );
-CREATE UNIQUE INDEX trial_key ON trial(study, key) WHERE key IS NOT NULL;
 CREATE INDEX trial_open ON trial(study, state, front DESC, id) WHERE state = 'queued' OR state = 'running';
+
+-- Every key that ever made or leased a trial: each goes on naming it.
+CREATE TABLE trial_key(
+  study INTEGER NOT NULL REFERENCES study(id),
+  key TEXT NOT NULL,
+  number INTEGER NOT NULL,
+  PRIMARY KEY(study, key)
+) WITHOUT ROWID;
 
 CREATE TABLE attempt(
   trial INTEGER NOT NULL REFERENCES trial(id),

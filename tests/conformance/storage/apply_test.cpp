@@ -132,6 +132,24 @@ TEST_P(Apply, TheSameKeyGivesTheSameTrial) {
   EXPECT_EQ(apply(queued_trial()).trial.value().number, 3);
 }
 
+TEST_P(Apply, AKeyGivenWithALeaseNamesThatTrialToo) {
+  auto create = queued_trial();
+  create.key = "made";
+  apply(create);
+  const LeaseTrial lease{0, "w", "h", kSecond, nullptr, "leased"};
+  const auto first = apply(lease);
+  EXPECT_EQ(first.trial.value().key, "leased");
+  apply(queued_trial(1));
+  const auto again = apply(LeaseTrial{1, "w", "h", kSecond, nullptr, "leased"});
+  EXPECT_FALSE(again.changed);
+  EXPECT_EQ(describe(again.trial), describe(first.trial));
+  EXPECT_EQ(describe(again.attempt), describe(first.attempt));
+  // The older key goes on naming it.
+  EXPECT_EQ(apply(create).trial.value().number, 0);
+  apply(CompleteTrial{0, fence(first), {{"loss", 1.0}}, 0});
+  EXPECT_EQ(apply(lease).trial.value().state, TrialState::completed);
+}
+
 TEST_P(Apply, StepsRiseWithinAMetric) {
   const auto f = fence(apply(running_trial()));
   EXPECT_TRUE(apply(ReportStep{0, f, 2, {{"loss", 0.5}, {"accuracy", 0.1}}}).changed);

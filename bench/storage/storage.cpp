@@ -1,0 +1,320 @@
+// What durable storage costs: an ask and a tell against two bare SQLite transactions of the same
+// durability, many processes on one file, and a study of 100,000 trials.
+//
+//   krigon-bench-storage [--quick] [--folder DIR]
+//
+// Numerator and denominator of a ratio are measured in turns, so that a machine that slows down does
+// so for both. DIR (a temporary folder by default) must lie on the disk that is meant.
+#include "storage/storage.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <numeric>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+#include <sqlite3.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace {
+
+namespace fs = std::filesystem;
+using namespace krigon;
+using Clock_ = std::chrono::steady_clock;
+
+double microseconds_since(Clock_::time_point start) {
+  return std::chrono::duration<double, std::micro>(Clock_::now() - start).count();
+}
+
+double microseconds(const std::function<void()>& body) {
+  const auto start = Clock_::now();
+  body();
+  return microseconds_since(start);
+}
+
+double quantile(std::vector<double> values, double q) {
+  if (values.empty()) return 0;
+  std::sort(values.begin(), values.end());
+  return values[static_cast<std::size_t>(q * static_cast<double>(values.size() - 1))];
+}
+
+constexpr int kDimensions = 10;
+
+StudySpec spec() {
+  StudySpec s;
+  s.name = "bench";
+  s.objectives = {{"loss", Direction::minimize}};
+  std::vector<Parameter> parameters;
+  for (int i = 0; i < kDimensions; ++i) {
+    parameters.push_back({fmt::format("parameter_{}", i), RealDomain{0, 1, Scale::linear, {}}, {}});
+  }
+  s.space = Space(parameters);
+  return s;
+}
+
+CreateTrial ask(int i) {
+  CreateTrial create;
+  for (int d = 0; d < kDimensions; ++d) {
+    create.parameters[fmt::format("parameter_{}", d)] = ((i * 7919 + d * 104729) % 1'000'003) / 1'000'003.0;
+  }
+  create.worker = "client";
+  create.proposal.sampler = "gp";
+  create.proposal.saw_sequence = i;
+  create.proposal.model = {{"lengthscales", std::vector<double>(kDimensions, 1.0 / 3)}, {"noise", 1e-4 / 3}};
+  return create;
+}
+
+/// One trial from ask to tell: two durable transactions.
+void cycle(Storage& storage, std::int64_t study, int i) {
+  const auto asked = storage.apply(study, ask(i));
+  storage.apply(study,
+                CompleteTrial{asked.trial->number, asked.attempt->fence, {{"loss", 1.0 / (i + 1)}}, 0});
+}
+
+/// The least that a durable change in SQLite can be: one row of one table.
+class Bare {
+ public:
+  explicit Bare(const fs::path& path) {
+    check(sqlite3_open(path.c_str(), &db_));
+    sqlite3_busy_timeout(db_, 60'000);
+    run("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
+    run("CREATE TABLE IF NOT EXISTS t(id INTEGER PRIMARY KEY, value REAL)");
+    begin_ = prepare("BEGIN IMMEDIATE");
+    insert_ = prepare("INSERT INTO t(value) VALUES(?)");
+    commit_ = prepare("COMMIT");
+  }
+  ~Bare() {
+    for (auto* s : {begin_, insert_, commit_}) sqlite3_finalize(s);
+    sqlite3_close(db_);
+  }
+  Bare(const Bare&) = delete;
+  Bare& operator=(const Bare&) = delete;
+
+  /// Lets the log grow to the size that it keeps: while a file grows its fsync costs more.
+  void grow_log() {
+    run("BEGIN; CREATE TABLE big(x); "
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1500) "
+        "INSERT INTO big SELECT zeroblob(4000) FROM n; COMMIT; DROP TABLE big");
+  }
+
+  void transaction(double value) {
+    step(begin_);
+    sqlite3_bind_double(insert_, 1, value);
+    step(insert_);
+    step(commit_);
+  }
+
+ private:
+  void check(int code) {
+    if (code != SQLITE_OK && code != SQLITE_DONE) throw std::runtime_error(sqlite3_errmsg(db_));
+  }
+  void run(const char* sql) { check(sqlite3_exec(db_, sql, nullptr, nullptr, nullptr)); }
+  sqlite3_stmt* prepare(const char* sql) {
+    sqlite3_stmt* statement = nullptr;
+    check(sqlite3_prepare_v2(db_, sql, -1, &statement, nullptr));
+    return statement;
+  }
+  void step(sqlite3_stmt* statement) {
+    check(sqlite3_step(statement));
+    sqlite3_reset(statement);
+  }
+
+  sqlite3* db_ = nullptr;
+  sqlite3_stmt *begin_ = nullptr, *insert_ = nullptr, *commit_ = nullptr;
+};
+
+/// Cycles of the store and pairs of bare transactions in turns.
+void one_process(const fs::path& folder, int rounds) {
+  const auto store = open_storage((folder / "one.db").string());
+  const auto study = store->create_study(spec(), nullptr).id;
+  Bare bare(folder / "bare.db");
+  // Both logs at the size that they keep.
+  bare.grow_log();
+  int i = 0;
+  for (; i < 200; ++i) cycle(*store, study, i);
+  std::vector<double> ours, theirs, ratios;
+  for (int round = -2; round < rounds; ++round) {
+    constexpr int kEach = 50;
+    std::vector<double> a, b;
+    for (int k = 0; k < kEach; ++k, ++i) {
+      a.push_back(microseconds([&] { cycle(*store, study, i); }));
+      b.push_back(microseconds([&] {
+        bare.transaction(i);
+        bare.transaction(i);
+      }));
+    }
+    if (round < 0) continue;  // warming up
+    ours.push_back(quantile(a, 0.5));
+    theirs.push_back(quantile(b, 0.5));
+    ratios.push_back(std::accumulate(a.begin(), a.end(), 0.0) / std::accumulate(b.begin(), b.end(), 0.0));
+  }
+  fmt::print("ask + tell, one process             {:8.0f} us   (median)\n", quantile(ours, 0.5));
+  fmt::print("two bare durable transactions       {:8.0f} us\n", quantile(theirs, 0.5));
+  fmt::print("ratio of medians                    {:8.2f}      (bar: 1.5)\n",
+             quantile(ours, 0.5) / quantile(theirs, 0.5));
+  fmt::print("ratio of total times, median round  {:8.2f}\n\n", quantile(ratios, 0.5));
+}
+
+struct Crowd {
+  double seconds = 0, worst_ms = 0, p99_ms = 0;
+  std::size_t cycles = 0, failed = 0;
+};
+
+/// `processes` at once, each opening its own `work` and calling it for `seconds`.
+Crowd crowd(int processes, double seconds, const std::function<std::function<void(int)>()>& open) {
+  std::vector<std::pair<pid_t, int>> children;
+  const auto start = Clock_::now();
+  for (int p = 0; p < processes; ++p) {
+    int ends[2];
+    if (pipe(ends) != 0) throw std::runtime_error("pipe");
+    const pid_t child = fork();
+    if (child == 0) {
+      int status = 0;
+      std::vector<double> times;
+      try {
+        const auto work = open();
+        const auto begin = Clock_::now();
+        for (int i = p * 1000; microseconds_since(begin) < seconds * 1e6; ++i) {
+          times.push_back(microseconds([&] { work(i); }));
+        }
+      } catch (const std::exception& e) {
+        fmt::print(stderr, "{}\n", e.what());
+        status = 1;
+      }
+      const char* at = reinterpret_cast<const char*>(times.data());
+      for (std::size_t left = times.size() * sizeof(double); left > 0;) {
+        const auto written = write(ends[1], at, left);
+        if (written <= 0) _exit(2);
+        at += written;
+        left -= static_cast<std::size_t>(written);
+      }
+      _exit(status);
+    }
+    close(ends[1]);
+    children.emplace_back(child, ends[0]);
+  }
+  Crowd result;
+  std::vector<double> all;
+  for (const auto& [child, end] : children) {
+    std::vector<char> bytes;
+    char block[4096];
+    for (ssize_t got; (got = read(end, block, sizeof block)) > 0;)
+      bytes.insert(bytes.end(), block, block + got);
+    close(end);
+    int status = 0;
+    waitpid(child, &status, 0);
+    result.failed += status != 0;
+    const auto count = bytes.size() / sizeof(double);
+    const auto before = all.size();
+    all.resize(before + count);
+    if (count > 0) std::memcpy(all.data() + before, bytes.data(), count * sizeof(double));
+  }
+  result.seconds = microseconds_since(start) / 1e6;
+  result.cycles = all.size();
+  result.p99_ms = quantile(all, 0.99) / 1e3;
+  result.worst_ms = quantile(all, 1) / 1e3;
+  return result;
+}
+
+void many_processes(const fs::path& folder, double seconds) {
+  fmt::print("processes   ask+tell/s  99% ms  worst ms  failed   bare pairs/s  99% ms  worst ms\n");
+  for (const int processes : {1, 8, 32}) {
+    const auto path = (folder / fmt::format("many-{}.db", processes)).string();
+    const auto study = open_storage(path)->create_study(spec(), nullptr).id;
+    const auto bare_path = folder / fmt::format("many-bare-{}.db", processes);
+    Bare(bare_path).grow_log();
+    const auto ours = crowd(processes, seconds, [&] {
+      return [store = open_storage(path), study](int i) { cycle(*store, study, i); };
+    });
+    const auto bare = crowd(processes, seconds, [&] {
+      return [own = std::make_shared<Bare>(bare_path)](int i) {
+        own->transaction(i);
+        own->transaction(i);
+      };
+    });
+    fmt::print("{:9}   {:10.0f}  {:6.1f}  {:8.1f}  {:6}   {:12.0f}  {:6.1f}  {:8.1f}\n", processes,
+               static_cast<double>(ours.cycles) / ours.seconds, ours.p99_ms, ours.worst_ms, ours.failed,
+               static_cast<double>(bare.cycles) / bare.seconds, bare.p99_ms, bare.worst_ms);
+  }
+  fmt::print("\n");
+}
+
+void large_study(const fs::path& folder, int trials) {
+  // Filled where durability costs nothing, then copied to the disk that is measured.
+  const fs::path shared = fs::is_directory("/dev/shm") ? "/dev/shm" : folder;
+  const auto filled = shared / fmt::format("krigon-bench-{}.db", getpid());
+  const auto path = folder / "large.db";
+  {
+    const auto store = open_storage(filled.string());
+    const auto study = store->create_study(spec(), nullptr).id;
+    for (int i = 0; i < trials; ++i) cycle(*store, study, i);
+  }
+  fs::copy_file(filled, path);
+  fs::remove(filled);
+
+  fmt::print("with {} trials ({:.0f} MB)\n", trials, static_cast<double>(fs::file_size(path)) / 1e6);
+  std::shared_ptr<Storage> store;
+  StudyRecord study;
+  const auto row = [](const char* name, double us) { fmt::print("  {:32}  {:10.3f} ms\n", name, us / 1e3); };
+  row("open", microseconds([&] { store = open_storage(path.string()); }));
+  row("find the study", microseconds([&] { study = store->find_study("bench").value(); }));
+  row("head", microseconds([&] { store->head(study.id); }));
+  row("best trial", microseconds([&] { store->trial(study.id, store->head(study.id).best_trial); }));
+  std::size_t loaded = 0;
+  row("load all trials", microseconds([&] { loaded = store->changes_since(study.id, 0).trials.size(); }));
+  if (loaded != static_cast<std::size_t>(trials)) throw std::runtime_error("not all trials were loaded");
+  const auto sequence = store->head(study.id).sequence;
+  row("load the last change", microseconds([&] { store->changes_since(study.id, sequence - 1); }));
+
+  const auto fresh = open_storage((folder / "fresh.db").string());
+  const auto fresh_study = fresh->create_study(spec(), nullptr).id;
+  std::vector<double> here, there;
+  for (int i = 0; i < 300; ++i) {
+    here.push_back(microseconds([&] { cycle(*store, study.id, i); }));
+    there.push_back(microseconds([&] { cycle(*fresh, fresh_study, i); }));
+  }
+  row("ask + tell", quantile(here, 0.5));
+  row("ask + tell in a new study", quantile(there, 0.5));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  bool quick = false;
+  fs::path parent = fs::temp_directory_path();
+  for (int i = 1; i < argc; ++i) {
+    const std::string argument = argv[i];
+    if (argument == "--quick") {
+      quick = true;
+    } else if (argument == "--folder" && i + 1 < argc) {
+      parent = argv[++i];
+    } else {
+      fmt::print(stderr, "found \"{}\", allowed are --quick and --folder DIR\n", argument);
+      return 2;
+    }
+  }
+  std::string name = (parent / "krigon-bench-XXXXXX").string();
+  if (!mkdtemp(name.data())) {
+    fmt::print(stderr, "cannot make a folder in {}: {}\n", parent.string(), std::strerror(errno));
+    return 1;
+  }
+  int status = 0;
+  try {
+    one_process(name, quick ? 3 : 20);
+    many_processes(name, quick ? 0.5 : 5);
+    large_study(name, quick ? 2'000 : 100'000);
+  } catch (const std::exception& e) {
+    fmt::print(stderr, "{}\n", e.what());
+    status = 1;
+  }
+  std::error_code ignored;
+  fs::remove_all(name, ignored);
+  return status;
+}
