@@ -139,9 +139,23 @@ void Connection::execute_patiently(const char* sql) {
   for (int tries = 0;; ++tries) {
     const int code = sqlite3_exec(db_, sql, nullptr, nullptr, nullptr);
     if (code == SQLITE_OK) return;
-    const int primary = code & 0xff;
-    if ((primary != SQLITE_BUSY && primary != SQLITE_PROTOCOL) || !wait(tries)) fail(code);
+    if (!wait_after(code, tries)) fail(code);
   }
+}
+
+void Connection::begin_writing() {
+  auto* const statement = prepared("BEGIN IMMEDIATE");
+  for (int tries = 0;; ++tries) {
+    sqlite3_step(statement);
+    const int code = sqlite3_reset(statement);
+    if (code == SQLITE_OK) return;
+    if (!wait_after(code, tries)) fail(code);
+  }
+}
+
+bool Connection::wait_after(int code, int tries) {
+  const int primary = code & 0xff;
+  return (primary == SQLITE_BUSY || primary == SQLITE_PROTOCOL) && wait(tries);
 }
 
 sqlite3_stmt* Connection::prepared(const char* sql) {
@@ -183,11 +197,11 @@ std::string_view Query::text(int column) const {
 
 Transaction::Transaction(Connection& connection, Kind kind) : connection_(connection) {
   connection.renew_patience();
-  if (kind == Kind::read) {
+  if (kind == Kind::write) {
+    connection.begin_writing();
+  } else {
     Query(connection, "BEGIN").run();
-    return;
   }
-  connection.execute_patiently("BEGIN IMMEDIATE");
 }
 
 void Transaction::commit() {

@@ -48,6 +48,8 @@ class Connection {
   void execute(const char* sql);
   /// Tries again while another holds the file and SQLite will not wait by itself.
   void execute_patiently(const char* sql);
+  /// Takes the write lock, waiting for it likewise.
+  void begin_writing();
   /// A prepared statement, kept for the next call. `sql` must be a literal: its address is the key.
   sqlite3_stmt* prepared(const char* sql);
 
@@ -63,6 +65,8 @@ class Connection {
  private:
   static int wait_for_lock(void* self, int tries);
   bool wait(int tries);
+  /// Waits if `code` says that another holds the file. False: do not try again.
+  bool wait_after(int code, int tries);
   void close() noexcept;
 
   std::string path_;
