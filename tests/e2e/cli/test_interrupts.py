@@ -1,10 +1,11 @@
 """Ctrl-C in its three stages, SIGTERM, and going on afterwards."""
 
+import json
 import signal
 import subprocess
 import unittest
 
-from support import STUDY, StudyTest, processes_with
+from support import KRIGON, STUDY, StudyTest, processes_with
 
 
 class Interrupts(StudyTest):
@@ -22,8 +23,10 @@ class Interrupts(StudyTest):
     def reported(self):
         if not (self.folder / "krigon.db").exists():
             return 0
-        trials = self.lines("trials", "study.yaml", "--json", "--state", "running")
-        return sum(1 for t in trials if t["step"] >= 1)
+        # The store may be found half made, before the study is in it.
+        done = subprocess.run([KRIGON, "trials", "study.yaml", "--json", "--state", "running"], cwd=self.folder,
+                              capture_output=True, encoding="utf-8", env=self.environment(), check=False)
+        return sum(1 for line in done.stdout.splitlines() if json.loads(line)["step"] >= 1)
 
     def end(self, process):
         if process.poll() is None:

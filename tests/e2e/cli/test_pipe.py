@@ -8,7 +8,7 @@ from support import KRIGON, StudyTest
 
 STUDY = """\
 study: piped
-objective: {metric: loss}
+objective: {metric: loss, direction: minimize}
 parameters: {x: {min: -2, max: 2}}
 budget: {trials: 5}
 early_stopping: {type: asha, max_steps: 9, reduction: 2}

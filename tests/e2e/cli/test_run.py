@@ -69,7 +69,7 @@ class Run(StudyTest):
         same = self.krigon("reproduce", "study.yaml", "best")
         self.assertIn("every value to the last bit", same.stdout)
         before = self.out("trials", "study.yaml", "--json")
-        self.write("trial.sh", TRIAL.replace('"$1"', '"${1}1"'))
+        self.write("trial.sh", TRIAL.replace('"$1"', '"1$1"'))
         other = self.krigon("reproduce", "study.yaml", "0", code=1)
         self.assertIn("input trial.sh: its content has changed", other.stdout)
         self.assertIn("loss at step 1", other.stdout)
