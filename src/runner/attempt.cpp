@@ -255,7 +255,7 @@ void Attempt::read_reports(std::deque<RunnerEvent>& events) {
   }
   const auto on_line = [&](std::string_view line) {
     if (auto report = reports_.add(line)) {
-      events.push_back(Reported{job_.trial, job_.attempt, report->first, std::move(report->second)});
+      events.emplace_back(Reported{job_.trial, job_.attempt, report->first, std::move(report->second)});
     }
   };
   more = tail_.read(kReadAtOnce, on_line);

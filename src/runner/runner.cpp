@@ -170,6 +170,7 @@ struct Runner::Impl {
           ::inotify_add_watch(inotify.get(), attempt->report_file().c_str(), IN_MODIFY | IN_CLOSE_WRITE);
       if (attempt->watch >= 0) by_watch[attempt->watch] = job.trial;
     }
+    if (attempt->watch < 0) rescan = Steady::now();
     attempts.emplace(job.trial, std::move(attempt));
   }
 
@@ -184,7 +185,7 @@ struct Runner::Impl {
       ::inotify_rm_watch(inotify.get(), attempt.watch);
       by_watch.erase(attempt.watch);
     }
-    events.push_back(attempt.ended());
+    events.emplace_back(attempt.ended());
     pool.give_back(attempt.share());
     attempts.erase(found);
   }
@@ -236,6 +237,7 @@ struct Runner::Impl {
         attempt->deadline.reset();
         attempt->stop(StopReason::timeout);
       }
+      if (all) attempt->hear();
       if (all || attempt->more || attempt->over()) due.push_back(number);
     }
     for (const std::int64_t number : due) look_at(number);

@@ -101,7 +101,8 @@ class Runner {
   /// SIGKILL at once; Outcome::cancelled unless it was being stopped for another reason.
   void kill(std::int64_t trial);
   /// Waits at most `timeout` for something to happen and returns it, in order within a trial.
-  /// Returns early on a signal to this thread or when wake_fd becomes readable (-1: none).
+  /// Returns early on a signal to this thread or when wake_fd becomes readable (-1: none); wake_fd
+  /// itself is not read.
   std::vector<RunnerEvent> poll(std::chrono::milliseconds timeout, int wake_fd = -1);
   /// Whether memory limits are enforced here, and if not why (for `doctor`).
   static std::string memory_limit_support();

@@ -139,6 +139,8 @@ std::vector<std::string> make_environment(const RunnerOptions& options, const Tr
     if (starts_with(entry, "KRIGON_PARAM_") || starts_with(entry, "KRIGON_MAX_STEPS=")) continue;
     env[std::string(entry.substr(0, equals))] = entry.substr(equals + 1);
   }
+  // Python would keep what it prints to a file until it ends: no metrics from it, no log of a killed trial.
+  env.try_emplace("PYTHONUNBUFFERED", "1");
   env["PWD"] = workspace.working_directory.string();
   if (tools) {
     const auto path = env.find("PATH");
@@ -160,7 +162,7 @@ std::vector<std::string> make_environment(const RunnerOptions& options, const Tr
   const std::int64_t max_steps = options.spec.early_stopping.max_steps;
   if (max_steps > 0) env["KRIGON_MAX_STEPS"] = std::to_string(max_steps);
   std::vector<std::string> result;
-  for (const auto& [name, value] : env) result.push_back(name + '=' + value);
+  for (const auto& [name, value] : env) result.push_back(fmt::format("{}={}", name, value));
   return result;
 }
 

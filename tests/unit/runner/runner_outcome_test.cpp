@@ -107,11 +107,14 @@ TEST_F(RunnerOutcome, StoppedEvenWhenItExitsWithZeroOnSigterm) {
 }
 
 TEST_F(RunnerOutcome, EndedBeforeTheStopArrives) {
-  shell(R"(echo '{"accuracy": 1}' >> $KRIGON_REPORT_FILE)");
+  shell(R"(echo '{"accuracy": 1}' >> $KRIGON_REPORT_FILE; touch ready)");
   Runner runner(options_);
   runner.start({});
-  // Ended and reaped by the shim long before, but this side has not looked.
-  std::this_thread::sleep_for(seconds(2));
+  // The program is over, but this side has not looked since it started.
+  ASSERT_TRUE(eventually([&] {
+    return fs::exists(attempt_folder() / "ready") &&
+           processes_with("KRIGON_TRIAL_DIR=" + attempt_folder().string()).empty();
+  }));
   runner.stop(0, StopReason::early_stop);
   EXPECT_EQ(finish(runner).ended.at(0).outcome, Outcome::completed);
 }

@@ -109,6 +109,18 @@ TEST_F(RunnerReport, PatternsThatTellTheStepAndProgressBars) {
   EXPECT_EQ(last_.reports[1].step, 10);
 }
 
+TEST_F(RunnerReport, PatternsOnPythonComeWhileItRuns) {
+  options_.spec.trial.metrics["accuracy"] = {false, "acc ([0-9.]+)"};
+  options_.spec.trial.command = {"python3", "-c", "print('acc 0.5'); import time; time.sleep(1000)"};
+  Runner runner(options_);
+  runner.start({});
+  Outcomes outcomes;
+  EXPECT_TRUE(eventually([&] {
+    collect(runner, outcomes);
+    return !outcomes.reports.empty();
+  }));
+}
+
 TEST_F(RunnerReport, PatternsThatNeverMatchAreABadResult) {
   options_.spec.trial.metrics["accuracy"] = {false, "val_acc=([0-9.]+)"};
   shell("echo accuracy 0.9");
