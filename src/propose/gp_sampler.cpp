@@ -25,6 +25,8 @@ constexpr std::size_t kBestLooked = 64;
 /// Incumbents that candidates are made from.
 constexpr std::size_t kIncumbents = 5;
 constexpr std::int64_t kLeastObservations = 2;
+/// A place where a trial is likelier to fail than not is left alone while there are others.
+constexpr double kLeastChance = 0.5;
 /// Failures have a fit of their own: its random numbers must not be those of the objective's.
 constexpr std::uint64_t kFailureStream = std::uint64_t{1} << 63;
 
@@ -105,7 +107,7 @@ class GpSampler final : public Sampler {
     const auto told = static_cast<std::int64_t>(training.told);
     auto surrogate = make_surrogate(*backend_, training.data, told,
                                     stored_in(earlier, "hyperparameters", "fitted_at", groups),
-                                    OutputScaling::winsorise, seed_, stream);
+                                    objective_belief(groups), seed_, stream);
     if (!surrogate) {
       auto suggestion = first_phase_.propose(history, number);
       suggestion.proposal.note = "the model could not be fitted: a Sobol' point instead";
@@ -132,8 +134,10 @@ class GpSampler final : public Sampler {
       failure = failure_surrogate(training, earlier, stream);
       if (failure) {
         const auto& h = failure->posterior.hyperparameters();
-        parts.push_back({&failure->posterior, LogProbabilityBelow{failure->posterior.transform().forward(0.5),
-                                                                  std::exp(h.log_noise_variance)}});
+        parts.push_back(
+            {&failure->posterior,
+             LogProbabilityBelow{failure->posterior.transform().forward(0.5), std::exp(h.log_noise_variance)},
+             std::log(kLeastChance)});
         model["failure"] = to_json(h);
         model["failure_fitted_at"] = failure->fitted_at;
       } else {
@@ -201,7 +205,7 @@ class GpSampler final : public Sampler {
     const GpData data = failure_data(encoding_, training);
     return make_surrogate(*backend_, data, static_cast<std::int64_t>(training.told + training.failed.size()),
                           stored_in(earlier, "failure", "failure_fitted_at", data.group_count()),
-                          OutputScaling::standardise, seed_, stream | kFailureStream);
+                          failure_belief(data.group_count()), seed_, stream | kFailureStream);
   }
 
   Encoding encoding_;

@@ -33,8 +33,8 @@ std::int64_t default_initial(std::size_t dims);
 /// 2. The acquisition is log expected improvement over the best posterior mean at observed and pending
 ///    points (not the best value, which noise makes too good), predicted at the last step. Pending
 ///    trials are conditioned on with their posterior mean ("kriging believer"). Where trials have
-///    failed, the log probability that a trial ends well is added: a second Gaussian process
-///    over 0 (ended) and 1 (failed).
+///    failed, the log probability that a trial ends well is added, from a second Gaussian process over
+///    0 (ended) and 1 (failed); below one half it is a veto while there are other places.
 /// 3. maximise().
 ///
 /// What goes wrong falls back a step at a time and is said in Proposal::note: refitted hyperparameters,

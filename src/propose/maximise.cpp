@@ -56,9 +56,9 @@ std::optional<Maximum> maximise(const MaximiseProblem& problem, const MaximiseOp
     if (better) best = Maximum{std::move(c.point), c.value, repeated};
   }
   if (timings != nullptr) timings->refinement += seconds_since(refinement);
-  if (problem.crowd != nullptr && (!best || best->repeated)) {
+  if (problem.strict && (!best || best->repeated)) {
     MaximiseProblem anywhere = problem;
-    anywhere.crowd = nullptr;
+    anywhere.strict = false;
     return maximise(anywhere, options, timings);
   }
   return best;

@@ -34,11 +34,12 @@ struct MaximiseProblem {
   const Encoding& encoding;
   bool step_column = false;
   const Taken& taken;
-  const Crowd* crowd = nullptr;                ///< not to be entered; null: none
+  const Crowd* crowd = nullptr;                ///< where not to go; null: nowhere
   std::span<const Point> incumbents = {};      ///< to vary; the best first
   const std::vector<Point>* listed = nullptr;  ///< every feasible point, where the space is small
   std::uint64_t seed = 0;
   std::uint64_t number = 0;
+  bool strict = true;  ///< keeps out of the crowd, and of what the acquisition vetoes
 };
 
 struct Maximum {
@@ -50,8 +51,8 @@ struct Maximum {
 /// The best free feasible point found. A listed space is searched exhaustively; else candidates are
 /// drawn, some of them chosen and refined in lockstep: reals (and ordered coordinates of many levels, as
 /// if they were real) by L-BFGS-B, then coordinates with levels by moving to the best neighbour while
-/// that helps. A refined point that breaks a constraint is taken back towards where it came from until
-/// it holds. Where the crowd leaves no place free, it is entered.
+/// that helps. A refined point that breaks a constraint, is crowded or vetoed is taken back towards where
+/// it came from. Where that leaves no place at all, crowd and vetoes are forgotten.
 /// nullopt where no candidate has a finite value. A function of its arguments alone.
 std::optional<Maximum> maximise(const MaximiseProblem& problem, const MaximiseOptions& options,
                                 AskTimings* timings);

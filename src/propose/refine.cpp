@@ -96,28 +96,52 @@ class Refiner {
     lbfgsb.tolerance = 1e-4;
     lbfgsb.min_decrease = 1e-7;
     const auto results = minimise_lbfgsb(objective, dims, x0, lower, upper, lbfgsb);
-    std::vector<Point> ends;
-    for (std::size_t s = 0; s < starts.size(); ++s)
-      ends.push_back(feasible_end(starts[s].point, results[s].x));
+    std::vector<Candidate> ends;
+    for (const auto& result : results) {
+      Point end = result.x;
+      encoding_.canonicalise(end);
+      ends.push_back({std::move(end), kWorst});
+    }
+    evaluate_feasible(ends);
+    retreat(starts, results, ends);
     return keep_better(starts, ends);
   }
 
-  // The refined point made canonical; where that breaks a constraint or is crowded, the first on the way
-  // back that does not and is not, by halves.
-  Point feasible_end(const Point& from, const std::vector<double>& to) const {
-    Point point(to);
-    encoding_.canonicalise(point);
-    double part = 1;
-    for (int halving = 0; halving < 12 && !allowed(point); ++halving) {
-      part /= 2;
-      for (std::size_t i = 0; i < from.size(); ++i) point[i] = std::lerp(from[i], to[i], part);
-      encoding_.canonicalise(point);
+  void evaluate_feasible(std::vector<Candidate>& candidates) const {
+    std::vector<Point> points;
+    std::vector<std::size_t> index;
+    for (std::size_t k = 0; k < candidates.size(); ++k) {
+      if (!encoding_.feasible(candidates[k].point)) continue;
+      points.push_back(candidates[k].point);
+      index.push_back(k);
     }
-    return allowed(point) ? point : from;
+    const auto value = values_of(problem_, points);
+    for (std::size_t k = 0; k < index.size(); ++k) candidates[index[k]].value = value[k];
   }
 
-  bool allowed(const Point& point) const {
-    return encoding_.feasible(point) && (problem_.crowd == nullptr || !problem_.crowd->contains(point));
+  // Where the end is no better than the start (it breaks a constraint, is crowded or vetoed, or rounding
+  // to a level spoilt it), the best of the points on the way back, by halves.
+  void retreat(const std::vector<Candidate>& starts, const std::vector<LbfgsbResult>& results,
+               std::vector<Candidate>& ends) const {
+    constexpr int kHalvings = 7;
+    std::vector<Candidate> way;
+    std::vector<std::size_t> owner;
+    for (std::size_t s = 0; s < starts.size(); ++s) {
+      if (ends[s].value > starts[s].value) continue;
+      double part = 1;
+      for (int halving = 0; halving < kHalvings; ++halving) {
+        part /= 2;
+        Point point(starts[s].point);
+        for (std::size_t i = 0; i < point.size(); ++i) point[i] = std::lerp(point[i], results[s].x[i], part);
+        encoding_.canonicalise(point);
+        way.push_back({std::move(point), kWorst});
+        owner.push_back(s);
+      }
+    }
+    evaluate_feasible(way);
+    for (std::size_t k = 0; k < way.size(); ++k) {
+      if (way[k].value > ends[owner[k]].value) ends[owner[k]] = std::move(way[k]);
+    }
   }
 
   bool move_levels(std::vector<Candidate>& starts) {
@@ -148,13 +172,12 @@ class Refiner {
     return any;
   }
 
-  bool keep_better(std::vector<Candidate>& starts, std::vector<Point>& ends) const {
-    const auto value = values_of(problem_, ends);
+  static bool keep_better(std::vector<Candidate>& starts, std::vector<Candidate>& ends) {
     bool any = false;
     for (std::size_t s = 0; s < starts.size(); ++s) {
-      if (!(value[s] > starts[s].value)) continue;
-      any = any || value[s] > starts[s].value + kWorthwhile;
-      starts[s] = {std::move(ends[s]), value[s]};
+      if (!(ends[s].value > starts[s].value)) continue;
+      any = any || ends[s].value > starts[s].value + kWorthwhile;
+      starts[s] = std::move(ends[s]);
     }
     return any;
   }
@@ -173,9 +196,9 @@ class Refiner {
 std::vector<double> values_of(const MaximiseProblem& problem, std::span<const Point> points) {
   std::vector<double> value(points.size());
   if (points.empty()) return value;
-  problem.acquisition.evaluate(rows_of(problem.encoding, problem.step_column, points), value);
+  problem.acquisition.evaluate(rows_of(problem.encoding, problem.step_column, points), value, problem.strict);
   for (std::size_t i = 0; i < points.size(); ++i) {
-    const bool crowded = problem.crowd != nullptr && problem.crowd->contains(points[i]);
+    const bool crowded = problem.strict && problem.crowd != nullptr && problem.crowd->contains(points[i]);
     if (crowded || !std::isfinite(value[i])) value[i] = kWorst;
   }
   return value;

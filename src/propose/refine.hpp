@@ -12,8 +12,8 @@ struct Candidate {
   double value = 0;
 };
 
-/// Values of canonical points; NaN never, -infinity where the acquisition is not finite and
-/// in the crowd.
+/// Values of canonical points; NaN never, -infinity where the acquisition is not finite, and
+/// where a strict problem keeps out.
 std::vector<double> values_of(const MaximiseProblem& problem, std::span<const Point> points);
 
 /// Refines every start; none gets worse, all stay feasible.

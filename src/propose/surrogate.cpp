@@ -5,11 +5,12 @@
 #include <utility>
 #include <vector>
 
+#include <fmt/format.h>
+
 namespace krigon {
 namespace {
 
-Hyperparameters prior_mode(std::size_t groups) {
-  const Priors priors = Priors::for_groups(groups);
+Hyperparameters prior_mode(const Priors& priors, std::size_t groups) {
   const auto mode = [](const LogNormalPrior& p) { return std::clamp(p.location, p.lower, p.upper); };
   return {std::vector<double>(groups, mode(priors.lengthscale)), mode(priors.signal_variance),
           mode(priors.noise_variance), 0};
@@ -56,13 +57,25 @@ bool refit_due(std::int64_t told, std::int64_t fitted_at) {
   return told < fitted_at || told - fitted_at >= std::max<std::int64_t>(1, fitted_at / 30);
 }
 
+Belief objective_belief(std::size_t groups) {
+  return {Priors::for_groups(groups), OutputScaling::winsorise};
+}
+
+Belief failure_belief(std::size_t groups) {
+  Belief belief{Priors::for_groups(groups), OutputScaling::standardise};
+  auto& length = belief.priors.lengthscale;
+  length = {std::max(length.location, std::log(0.5)), 0.4, std::log(0.1), std::log(20.0)};
+  belief.priors.noise_variance = {std::log(0.02), 1.0, std::log(1e-4), std::log(1.0)};
+  return belief;
+}
+
 std::optional<Surrogate> make_surrogate(Backend& backend, const GpData& data, std::int64_t told,
-                                        const std::optional<Stored>& stored, OutputScaling scaling,
+                                        const std::optional<Stored>& stored, const Belief& belief,
                                         std::uint64_t seed, std::uint64_t number) {
   const std::size_t groups = data.group_count();
-  const OutputTransform transform = OutputTransform::of(data.y, scaling);
+  const OutputTransform transform = OutputTransform::of(data.y, belief.scaling);
   std::string note;
-  bool refitted = false;
+  bool refitted = false, fit_failed = false;
   std::int64_t fitted_at = stored ? stored->fitted_at : 0;
   std::vector<std::pair<const char*, Hyperparameters>> ladder;
   if (!stored || refit_due(told, stored->fitted_at)) {
@@ -70,22 +83,30 @@ std::optional<Surrogate> make_surrogate(Backend& backend, const GpData& data, st
     options.seed = seed;
     options.stream = number;
     if (stored) options.warm_start = stored->hyperparameters;
-    options.output = scaling;
+    options.output = belief.scaling;
+    options.priors = belief.priors;
     const FitResult result = fit(backend, data, options);
-    add_note(note, result.note);
     refitted = true;
     fitted_at = told;
-    if (result.status != FitStatus::failed) ladder.emplace_back("refitted", result.hyperparameters);
+    fit_failed = result.status == FitStatus::failed;
+    if (fit_failed) {
+      add_note(note, "the fit failed");
+    } else {
+      add_note(note, result.note);
+      ladder.emplace_back("the refitted", result.hyperparameters);
+    }
   }
   if (stored) ladder.emplace_back("an earlier trial's", stored->hyperparameters);
-  ladder.emplace_back("the prior's", prior_mode(groups));
+  ladder.emplace_back("the prior's", prior_mode(belief.priors, groups));
   for (std::size_t step = 0; step < ladder.size(); ++step) {
     Posterior posterior(backend, data, ladder[step].second, transform);
-    add_note(note, posterior.note());
-    if (posterior.status() == FitStatus::failed) continue;
-    if (refitted && std::string_view(ladder[step].first) != "refitted") {
-      add_note(note, std::string("the hyperparameters are ") + ladder[step].first);
+    if (posterior.status() == FitStatus::failed) {
+      add_note(note, fmt::format("no factorisation with {} hyperparameters", ladder[step].first));
+      continue;
     }
+    add_note(note, posterior.note());
+    if (step > 0 || fit_failed)
+      add_note(note, fmt::format("{} hyperparameters are used", ladder[step].first));
     return Surrogate{std::move(posterior), fitted_at, refitted, std::move(note)};
   }
   return std::nullopt;

@@ -27,6 +27,18 @@ struct Stored {
 /// Whether `told` observations call for a refit of hyperparameters fitted to `fitted_at`.
 bool refit_due(std::int64_t told, std::int64_t fitted_at);
 
+/// What is modelled, and what is believed of it beforehand.
+struct Belief {
+  Priors priors;
+  OutputScaling scaling = OutputScaling::winsorise;
+};
+/// Of an objective: Priors::for_groups.
+Belief objective_belief(std::size_t groups);
+/// Of 0 and 1 for trials that ended and trials that failed. A stationary process explains a step best by
+/// a lengthscale next to nothing, which predicts nothing: the lengthscales are held near half the cube's
+/// edge or the objective's prior, whichever is longer, and some noise is expected.
+Belief failure_belief(std::size_t groups);
+
 struct Surrogate {
   Posterior posterior;
   std::int64_t fitted_at = 0;
@@ -37,7 +49,7 @@ struct Surrogate {
 /// A posterior over `data`: hyperparameters refitted where due, else the stored ones; then, where
 /// those fail, a step at a time down to the prior's mode. nullopt where that fails too.
 std::optional<Surrogate> make_surrogate(Backend& backend, const GpData& data, std::int64_t told,
-                                        const std::optional<Stored>& stored, OutputScaling scaling,
+                                        const std::optional<Stored>& stored, const Belief& belief,
                                         std::uint64_t seed, std::uint64_t number);
 
 }  // namespace krigon

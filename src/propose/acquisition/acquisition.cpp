@@ -17,7 +17,7 @@ std::size_t Acquisition::columns() const {
   return parts_.front().posterior->column_count();
 }
 
-void Acquisition::evaluate(std::span<const double> rows, std::span<double> value) {
+void Acquisition::evaluate(std::span<const double> rows, std::span<double> value, bool vetoes) {
   const std::size_t m = value.size();
   mean_.resize(m);
   variance_.resize(m);
@@ -25,7 +25,8 @@ void Acquisition::evaluate(std::span<const double> rows, std::span<double> value
   for (const Part& part : parts_) {
     part.posterior->evaluate(rows, mean_, variance_);
     for (std::size_t j = 0; j < m; ++j) {
-      value[j] += part.term(mean_[j], std::max(variance_[j], kLeastVariance)).value;
+      const double term = part.term(mean_[j], std::max(variance_[j], kLeastVariance)).value;
+      value[j] += vetoes && term < part.veto_below ? -std::numeric_limits<double>::infinity() : term;
     }
   }
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -15,13 +16,16 @@ class Acquisition {
   struct Part {
     Posterior* posterior;  ///< not null, outlives this
     MarginalTerm term;
+    /// A term below this is a veto: the product of a great promise and a hopeless chance can still be
+    /// the largest there is.
+    double veto_below = -std::numeric_limits<double>::infinity();
   };
   explicit Acquisition(std::vector<Part> parts);
 
   std::size_t columns() const;
-  /// The value at each row (m x columns(), row-major).
-  void evaluate(std::span<const double> rows, std::span<double> value);
-  /// The same with its gradient over the rows (m x columns()).
+  /// The value at each row (m x columns(), row-major); -infinity where `vetoes` and a part vetoes.
+  void evaluate(std::span<const double> rows, std::span<double> value, bool vetoes = false);
+  /// The value without vetoes, and its gradient over the rows (m x columns()).
   void evaluate_with_gradient(std::span<const double> rows, std::span<double> value,
                               std::span<double> gradient);
 

@@ -1,0 +1,88 @@
+#include "propose/training.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/support/told.hpp"
+
+namespace krigon {
+namespace {
+
+using ::testing::DoubleEq;
+using ::testing::ElementsAre;
+using testing::Told;
+
+Space line() {
+  return Space(std::vector<Parameter>{{"x", RealDomain{0, 1, Scale::linear, {}}}});
+}
+
+TEST(Training, OnlyCompletedTrialsNeedNoStepColumn) {
+  Told study(line(), {"value", Direction::maximize}, 27);
+  const auto a = study.add({{"x", 0.25}}), b = study.add({{"x", 0.75}}), c = study.add({{"x", 0.5}});
+  study.report(a, 3, 9.0);
+  study.complete(b, 2.0);
+  study.complete(a, 5.0);
+  study.fail(c);
+  study.add({{"x", 0.125}});
+  const Encoding encoding(line());
+  const auto training = make_training(encoding, study.history(), 100, 1);
+  EXPECT_FALSE(training.step_column);
+  EXPECT_THAT(training.data.y, ElementsAre(-2.0, -5.0));  // in the order of their ends
+  EXPECT_THAT(training.data.columns, ElementsAre(0.75, 0.25));
+  EXPECT_THAT(training.data.groups, ElementsAre(0));
+  EXPECT_THAT(training.failed, ElementsAre(Point{0.5}));
+  EXPECT_THAT(training.pending, ElementsAre(Point{0.125}));
+  EXPECT_EQ(training.told, 2u);
+}
+
+TEST(Training, AStoppedTrialStandsAtItsStep) {
+  Told study(line(), {"value", Direction::minimize}, 27);
+  const auto a = study.add({{"x", 0.25}}), b = study.add({{"x", 0.75}}), c = study.add({{"x", 0.5}});
+  study.report(a, 1, 8.0);
+  study.report(a, 3, 6.0);
+  study.stop(a);
+  study.complete(b, 2.0);
+  study.stop(c);  // before it reported anything: nothing to learn
+  const auto training = make_training(Encoding(line()), study.history(), 100, 1);
+  ASSERT_TRUE(training.step_column);
+  EXPECT_THAT(training.data.y, ElementsAre(6.0, 2.0));
+  EXPECT_THAT(training.data.columns, ElementsAre(0.25, DoubleEq(1.0 / 3), 0.75, 1.0));
+  EXPECT_THAT(training.data.groups, ElementsAre(0, 1));
+  EXPECT_THAT(rows_of(Encoding(line()), true, training.points), ElementsAre(0.25, 1.0, 0.75, 1.0));
+}
+
+TEST(Training, WithoutMaxStepsTheHighestStepIsTheLast) {
+  Told study(line());
+  const auto a = study.add({{"x", 0.25}}), b = study.add({{"x", 0.75}});
+  study.report(a, 4, 6.0);
+  study.stop(a);
+  study.report(b, 16, 2.0);
+  study.complete(b, 2.0);
+  const auto training = make_training(Encoding(line()), study.history(), 100, 1);
+  EXPECT_THAT(training.data.columns, ElementsAre(0.25, DoubleEq(0.5), 0.75, 1.0));
+}
+
+TEST(Training, AboveTheCapTheBestAndTheNewestStay) {
+  Told study(line());
+  // Falls, then rises: the best are in the middle.
+  for (int i = 0; i < 200; ++i) study.tell({{"x", i / 200.0}}, std::abs(i - 100));
+  const auto training = make_training(Encoding(line()), study.history(), 40, 1);
+  EXPECT_EQ(training.told, 200u);
+  EXPECT_EQ(training.data.n, 40u);
+  EXPECT_TRUE(std::is_sorted(training.trials.begin(), training.trials.end()));
+  const auto holds = [&](std::int64_t trial) {
+    return std::binary_search(training.trials.begin(), training.trials.end(), trial);
+  };
+  for (std::int64_t i = 91; i <= 109; ++i) EXPECT_TRUE(holds(i)) << i;
+  for (std::int64_t i = 190; i < 200; ++i) EXPECT_TRUE(holds(i)) << i;
+  const auto old = std::count_if(training.trials.begin(), training.trials.end(),
+                                 [](std::int64_t trial) { return trial < 90; });
+  EXPECT_GT(old, 0);
+  EXPECT_EQ(make_training(Encoding(line()), study.history(), 40, 1).trials, training.trials);
+}
+
+}  // namespace
+}  // namespace krigon
