@@ -14,7 +14,7 @@ cli::Services make_services() {
   cli::Services services;
   services.load_study = [](const std::filesystem::path& path) {
     auto loaded = load_study_file(path);
-    return cli::LoadedStudy{std::move(loaded.spec), std::move(loaded.storage)};
+    return cli::LoadedStudy{std::move(loaded.spec), std::move(loaded.storage), std::move(loaded.warnings)};
   };
   services.open_storage = [](const std::string& url, bool create) {
     return krigon::open_storage(url, {.create = create});

@@ -50,7 +50,7 @@ std::int64_t& count_of(StudyHead& head, TrialState state) {
 /// Gathers one transition's changes.
 class Step {
  public:
-  Step(const Rows& rows, TimeUs now) : rows_(rows), now_(now), head_(rows.head()) {}
+  Step(const Rows& rows, TimeUs now) : now_(now), head_(rows.head()) {}
 
   StudyHead& head() { return head_; }
 
@@ -98,7 +98,6 @@ class Step {
   Change change;
 
  private:
-  const Rows& rows_;
   TimeUs now_;
   StudyHead head_;
 };

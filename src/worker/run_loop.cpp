@@ -170,7 +170,8 @@ class RunLoop {
     }
     head_ = manager_.head();
     if (!now) return;
-    for (const auto& warning : event.warnings) observer_.note(fmt::format("trial {}: {}", event.trial, warning));
+    for (const auto& warning : event.warnings)
+      observer_.note(fmt::format("trial {}: {}", event.trial, warning));
     if (krigon::ended(now->state)) ++ended_here_;
     const bool new_best = now->state == TrialState::completed && head_.best_trial == now->number;
     if (new_best) best_at_ = SteadyClock::now();
