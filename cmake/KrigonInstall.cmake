@@ -1,8 +1,5 @@
 # What `cmake --install` and the Debian package hold. The tree can be moved: programs and library find
 # each other by run paths relative to themselves.
-if(NOT (TARGET krigon AND TARGET krigon_shim))
-  return()
-endif()
 include(CMakePackageConfigHelpers)
 
 file(RELATIVE_PATH bin_to_lib /${CMAKE_INSTALL_BINDIR} /${CMAKE_INSTALL_LIBDIR})
@@ -42,6 +39,7 @@ if(NOT KRIGON_SANITIZE)
   install(FILES ${completions}/_krigon DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions)
   install(FILES ${completions}/krigon.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
 endif()
+install(FILES ${PROJECT_SOURCE_DIR}/docs/trial-protocol.md DESTINATION ${CMAKE_INSTALL_DOCDIR}/docs)
 install(FILES ${PROJECT_SOURCE_DIR}/docs/man/krigon.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 install(FILES ${PROJECT_SOURCE_DIR}/share/krigon/study.schema.json DESTINATION ${CMAKE_INSTALL_DATADIR}/krigon)
 

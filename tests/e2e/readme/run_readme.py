@@ -83,7 +83,7 @@ def run(command, promised, folder, source, where):
     print(f"{where}: $ {command}", flush=True)
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", command],
-        cwd=source if first.startswith(("scripts/", "cmake")) and os.path.exists(os.path.join(source, first)) else folder,
+        cwd=source if first.startswith("scripts/") else folder,
         env={**os.environ, **ENVIRONMENT},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
