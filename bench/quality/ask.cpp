@@ -45,6 +45,7 @@ class Study {
   explicit Study(std::shared_ptr<Backend> backend) : told_(problem_.space) {
     GpOptions options;
     options.timings = &timings_;
+    options.initial = 5;
     sampler_ = make_gp_sampler(problem_.space, kSeed, std::move(backend), options);
   }
 
@@ -92,9 +93,8 @@ int ask(bool quick) {
       "milliseconds per ask (medians; `refit`: fit of an ask that refits the hyperparameters, warm)\n");
   fmt::print("{:>6} {:>9} {:>9} {:>11} {:>11} {:>9} {:>11}\n", "told", "ask", "fit", "candidates",
              "refinement", "refit", "first, cold");
-  const std::vector<std::int64_t> sizes =
-      quick ? std::vector<std::int64_t>{20, 100, 300}
-            : std::vector<std::int64_t>{20, 50, 100, 200, 300, 500, 750, 1000, 1500, 2000};
+  std::vector<std::int64_t> sizes{10, 20, 50, 100, 200, 300, 500, 750, 1000, 1500, 2000};
+  if (quick) sizes = {20, 100, 300};
   for (const auto size : sizes) {
     Study study(backend);
     study.tell_without_asking(size - 6);

@@ -185,7 +185,8 @@ double Encoding::place(std::size_t i, std::int64_t level) const {
     const auto& d = std::get<IntegerDomain>(space_.parameters()[c.parameter].domain);
     return std::clamp((std::log(static_cast<double>(d.min + level)) - r.low) / (r.high - r.low), 0.0, 1.0);
   }
-  return (static_cast<double>(level / r.width) + 0.5) / static_cast<double>(r.cells);
+  const std::int64_t cell = level / r.width;
+  return (static_cast<double>(cell) + 0.5) / static_cast<double>(r.cells);
 }
 
 Value Encoding::value_at(std::size_t i, double u) const {

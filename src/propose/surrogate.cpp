@@ -58,7 +58,9 @@ bool refit_due(std::int64_t told, std::int64_t fitted_at) {
 }
 
 Belief objective_belief(std::size_t groups) {
-  return {Priors::for_groups(groups), OutputScaling::winsorise};
+  Belief belief{Priors::for_groups(groups), OutputScaling::winsorise};
+  belief.priors.signal_variance.scale = 0.3;
+  return belief;
 }
 
 Belief failure_belief(std::size_t groups) {
