@@ -33,9 +33,10 @@ struct Belief {
   OutputScaling scaling = OutputScaling::winsorise;
 };
 /// Of an objective: Priors::for_groups, but for a signal variance that is held close to the 1 that
-/// standardised outputs have. Left loose, it and the lengthscales shrink together where a few good values
-/// stand out of a rough plateau (Ackley's function), and the model sees nothing beyond them: the median
-/// regret there is halved, and elsewhere unchanged.
+/// standardised outputs have, and lengthscales held somewhat closer together. Left loose, they shrink
+/// where a few good values stand out of a rough plateau (Ackley's function), and the model sees nothing
+/// beyond those: the median regret there is halved. Closer still, irrelevant parameters are found out
+/// later.
 Belief objective_belief(std::size_t groups);
 /// Of 0 and 1 for trials that ended and trials that failed. A stationary process explains a step best by
 /// a lengthscale next to nothing, which predicts nothing: the lengthscales are held near half the cube's
