@@ -61,6 +61,14 @@ std::string reproduce_line(const Options& options, const OpenStudy& study, const
   return shell_line(words);
 }
 
+std::optional<TrialRecord> last_failed(const OpenStudy& study) {
+  TrialQuery query;
+  query.state = TrialState::failed;
+  auto failed = study.storage->trials(study.record.id, query);
+  if (failed.empty()) return std::nullopt;
+  return std::move(failed.back());
+}
+
 void print_end(const Options& options, const OpenStudy& study, const RunResult& result,
                const std::optional<TrialRecord>& best, Context& context) {
   const StudySpec& spec = study.record.spec;
@@ -86,6 +94,12 @@ void print_end(const Options& options, const OpenStudy& study, const RunResult& 
   };
   if (!best) {
     fields.emplace_back("best", Cell("no trial has completed", Color::red));
+    if (const auto failed = last_failed(study)) {
+      const auto attempts = study.storage->attempts(study.record.id, failed->number);
+      const std::string said = attempts.empty() ? "" : last_line(attempts.back().stderr_tail);
+      fields.emplace_back("last failure", fmt::format("trial {}: {}{}{}", failed->number, failed->reason,
+                                                      said.empty() ? "" : ": ", said));
+    }
     context.out << render_fields(fields, terminal);
     return;
   }

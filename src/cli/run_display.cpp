@@ -6,6 +6,7 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include "cli/trial_text.hpp"
 #include "cli/values.hpp"
 #include "render/human.hpp"
 #include "render/width.hpp"
@@ -18,14 +19,6 @@ constexpr auto kLogProgress = std::chrono::seconds(30);
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-std::string last_line(const std::string& text) {
-  const auto end = text.find_last_not_of(" \t\r\n");
-  if (end == std::string::npos) return "";
-  const auto start = text.find_last_of('\n', end);
-  return text.substr(start == std::string::npos ? 0 : start + 1,
-                     end - (start == std::string::npos ? 0 : start + 1) + 1);
 }
 
 std::string metrics_text(const Metrics& metrics) {
@@ -71,7 +64,7 @@ void RunDisplay::started(const TrialRecord& trial, const AttemptRecord& attempt)
   live_[trial.number] = {SteadyClock::now(), 0, {}, false};
   const std::string again = attempt.number > 1 ? fmt::format(" (attempt {})", attempt.number) : "";
   say(fmt::format("trial {} started{}: {}", trial.number, again,
-                  parameters_line(spec_.space, trial.parameters)),
+                  short_parameters_line(spec_.space, trial.parameters)),
       Color::plain, true);
 }
 

@@ -57,7 +57,7 @@ int status(const Options& options, Context& context) {
                                   value_text(*best, spec.objective()), best->number)
                     : "none yet"},
   };
-  if (best) fields.emplace_back("parameters", parameters_line(spec.space, best->parameters));
+  if (best) fields.emplace_back("parameters", short_parameters_line(spec.space, best->parameters));
   context.out << render_fields(fields, context.out_terminal);
   if (running.empty()) return kOk;
   Table table{{{"running", Align::right}, {"attempt", Align::right}, {"worker"}, {"started (UTC)"}}, {}};

@@ -65,6 +65,14 @@ Color color_of(TrialState state) {
   return Color::dim;
 }
 
+std::string last_line(const std::string& text) {
+  const auto last = text.find_last_not_of(" \t\r\n");
+  if (last == std::string::npos) return "";
+  const auto before = text.find_last_of('\n', last);
+  const auto start = before == std::string::npos ? 0 : before + 1;
+  return text.substr(start, last - start + 1);
+}
+
 std::string value_text(const TrialRecord& trial, const Objective& objective) {
   const auto found = trial.metrics.find(objective.metric);
   return found == trial.metrics.end() ? "" : human_number(found->second);

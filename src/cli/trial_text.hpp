@@ -26,6 +26,9 @@ nlohmann::json head_json(const StudyHead& head);
 
 Color color_of(TrialState state);
 
+/// The last line of a program's output that is not blank.
+std::string last_line(const std::string& text);
+
 /// The objective's final value for a person; empty where there is none.
 std::string value_text(const TrialRecord& trial, const Objective& objective);
 

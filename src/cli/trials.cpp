@@ -39,7 +39,7 @@ Table table_of(const std::vector<TrialRow>& rows, const StudySpec& spec) {
                           {std::string(to_string(row.trial.state)), color_of(row.trial.state)},
                           value == row.latest().end() ? "" : human_number(value->second),
                           row.step() == 0 ? "" : std::to_string(row.step()),
-                          parameters_line(spec.space, row.trial.parameters),
+                          short_parameters_line(spec.space, row.trial.parameters),
                           row.trial.reason});
   }
   return table;

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "krigon/error.hpp"
+#include "render/human.hpp"
 
 namespace krigon::cli {
 namespace {
@@ -124,14 +125,30 @@ std::string variable_name(std::string_view parameter) {
   return name;
 }
 
-std::string parameters_line(const Space& space, const Parameters& parameters) {
+namespace {
+
+std::string join_parameters(const Space& space, const Parameters& parameters,
+                            std::string (*text)(const Value&)) {
   std::string line;
   for (const auto& parameter : space.parameters()) {
     const auto found = parameters.find(parameter.name);
     if (found == parameters.end()) continue;
-    line += (line.empty() ? "" : " ") + parameter.name + "=" + to_string(found->second);
+    line += (line.empty() ? "" : " ") + parameter.name + "=" + text(found->second);
   }
   return line;
+}
+
+}  // namespace
+
+std::string parameters_line(const Space& space, const Parameters& parameters) {
+  return join_parameters(space, parameters, [](const Value& value) { return to_string(value); });
+}
+
+std::string short_parameters_line(const Space& space, const Parameters& parameters) {
+  return join_parameters(space, parameters, [](const Value& value) {
+    const auto* real = std::get_if<double>(&value);
+    return real != nullptr ? human_number(*real) : to_string(value);
+  });
 }
 
 }  // namespace krigon::cli

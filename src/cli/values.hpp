@@ -33,7 +33,9 @@ std::string shell_line(const std::vector<std::string>& words);
 /// KRIGON_PARAM_<NAME>: upper case, with '_' for what no variable's name may hold.
 std::string variable_name(std::string_view parameter);
 
-/// "name=value" of all parameters in the space's order, a blank between.
+/// "name=value" of all parameters in the space's order, a blank between; every digit of the values.
 std::string parameters_line(const Space& space, const Parameters& parameters);
+/// The same for a person's eye: reals with six digits.
+std::string short_parameters_line(const Space& space, const Parameters& parameters);
 
 }  // namespace krigon::cli

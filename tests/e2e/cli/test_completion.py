@@ -40,7 +40,7 @@ class Completion(StudyTest):
         subprocess.run(["fish", "--no-execute", "krigon.fish"], cwd=self.folder, check=True, env=environment)
         offered = subprocess.run(["fish", "-c", "source krigon.fish; complete -C 'krigon best --format '"],
                                  cwd=self.folder, capture_output=True, encoding="utf-8", check=True, env=environment).stdout
-        self.assertEqual(offered.split(), ["args", "env", "json", "yaml"])
+        self.assertEqual([line.split("\t")[0] for line in offered.splitlines()], ["args", "env", "json", "yaml"])
 
     def test_another_shell_is_refused(self):
         self.krigon("completion", "csh", code=2)

@@ -102,6 +102,7 @@ class Failures(StudyTest):
         done = self.krigon("run", "study.yaml", code=1)
         self.assertIn("no trial has completed", done.stdout)
         self.assertIn("the data are gone", done.stderr)
+        self.assertIn("last failure:  trial 5: exit code 3: the data are gone", done.stdout.replace("trial 4", "trial 5"))
         shown = self.json("show", "study.yaml", "0")
         self.assertEqual((shown["state"], shown["all_attempts"][0]["exit_code"]), ("failed", 3))
         self.assertIn("the data are gone", self.out("show", "study.yaml", "0"))

@@ -107,6 +107,19 @@ TEST(CommandLineOfATrial, FillsInTemplatesOrSetsVariables) {
             "KRIGON_PARAM_RATE=0.5 KRIGON_PARAM_KIND='it'\\''s' python3 train.py");
 }
 
+TEST(ParametersLine, HasEveryDigitOrSix) {
+  const Parameters p{{"rate", 0.00052295013396268}, {"layers", std::int64_t{3}}};
+  EXPECT_EQ(parameters_line(space(), p), "rate=0.00052295013396268 layers=3");
+  EXPECT_EQ(short_parameters_line(space(), p), "rate=0.00052295 layers=3");
+}
+
+TEST(LastLine, LeavesOutBlankOnes) {
+  EXPECT_EQ(last_line("Traceback\nValueError: x\n\n \n"), "ValueError: x");
+  EXPECT_EQ(last_line("one"), "one");
+  EXPECT_EQ(last_line(" \n"), "");
+  EXPECT_EQ(last_line(""), "");
+}
+
 TEST(Dump, SurvivesTextThatIsNoUtf8) {
   EXPECT_EQ(dump({{"stderr", "\xff"}}), "{\"stderr\":\"\uFFFD\"}");
 }
