@@ -9,7 +9,7 @@ from support import KRIGON, StudyTest
 STUDY = """\
 study: piped
 objective: {metric: loss, direction: minimize}
-parameters: {x: {min: -2, max: 2}}
+parameters: {x: {min: -2, max: 2, type: linear}}
 budget: {trials: 5}
 early_stopping: {type: asha, max_steps: 9, reduction: 2}
 sampler: random

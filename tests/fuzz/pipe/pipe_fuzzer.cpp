@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/pipe_session.hpp"
-#include "fake_study.hpp"
+#include "tests/unit/cli/fake_study.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   auto spec = krigon::testing::counting_spec();
