@@ -44,7 +44,7 @@ struct EarlyStopping {
 
 struct StudyOptions {
   std::string name = "study";
-  Objective objective = {};
+  Objective objective;
   /// "memory:", "sqlite:///absolute/path" or a file's path (made when absent).
   std::string storage = "memory:";
   /// "auto", "gp", "random", "sobol" or "grid".
