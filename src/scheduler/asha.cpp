@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string>
 
 #include <fmt/format.h>
 
@@ -62,8 +63,8 @@ Judgement AshaScheduler::judge(std::int64_t trial) {
   judgement.basis["threshold"] = entries.at(keep - 1);
   if (better >= keep) {
     judgement.verdict = Verdict::stop;
-    judgement.reason =
-        fmt::format("rank {} of {} at step {}: the best {} go on", better + 1, n, progress.step, keep);
+    const std::string goes_on = keep == 1 ? "only the best goes on" : fmt::format("the best {} go on", keep);
+    judgement.reason = fmt::format("rank {} of {} at step {}: {}", better + 1, n, progress.step, goes_on);
   }
   return judgement;
 }
