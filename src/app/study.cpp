@@ -19,13 +19,13 @@
 namespace krigon {
 namespace {
 
-StudySpec spec_of(Space space, const StudyOptions& options) {
+StudySpec spec_of(Space space, StudyOptions options) {
   StudySpec spec;
-  spec.name = options.name;
-  spec.objectives = {options.objective};
+  spec.name = std::move(options.name);
+  spec.objectives = {std::move(options.objective)};
   spec.space = std::move(space);
-  spec.early_stopping = options.early_stopping;
-  spec.sampler.type = options.sampler;
+  spec.early_stopping = std::move(options.early_stopping);
+  spec.sampler.type = std::move(options.sampler);
   spec.seed = options.seed;
   return spec;
 }
@@ -150,8 +150,8 @@ struct Study::Impl {
 };
 
 Study::Study(Space space, StudyOptions options) {
-  const StudySpec spec = spec_of(std::move(space), options);
-  auto manager = app::open_manager(spec, app::open_storage(options.storage));
+  auto storage = app::open_storage(options.storage);
+  auto manager = app::open_manager(spec_of(std::move(space), std::move(options)), std::move(storage));
   RunObserver silent;
   recover_lost_trials(*manager, silent);
   impl_ = std::make_unique<Impl>(Impl{std::make_shared<StudyCore>(std::move(manager))});

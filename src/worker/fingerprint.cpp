@@ -67,7 +67,10 @@ std::string hash_input(const fs::path& folder, const std::string& input) {
   std::sort(files.begin(), files.end());
   Sha256 hash;
   for (const auto& file : files) {
-    const std::string line = file + '\0' + hash_file(path / file, input + "/" + file) + '\n';
+    std::string line = file;
+    line += '\0';
+    line += hash_file(path / file, input + "/" + file);
+    line += '\n';
     hash.add(line.data(), line.size());
   }
   return hash.hex();
