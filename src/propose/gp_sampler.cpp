@@ -114,9 +114,9 @@ class GpSampler final : public Sampler {
       return suggestion;
     }
     std::string note = surrogate->note;
-    if (training.told > training.data.n) {
+    if (training.observations > training.data.n) {
       note += fmt::format("{}the model was told of {} of {} observations", note.empty() ? "" : "; ",
-                          training.data.n, training.told);
+                          training.data.n, training.observations);
     }
     Posterior& posterior = surrogate->posterior;
     nlohmann::json model{{"hyperparameters", to_json(posterior.hyperparameters())},

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <numeric>
+#include <optional>
+#include <set>
 #include <utility>
 
 #include "core/random.hpp"
@@ -44,12 +47,50 @@ std::vector<std::size_t> subset(const std::vector<Observation>& all, std::size_t
   return index;
 }
 
+/// The steps at which trials were stopped, ascending.
+std::set<std::int64_t> stop_steps(const History& history) {
+  std::set<std::int64_t> steps;
+  for (const std::int64_t number : history.ended()) {
+    const auto reports = history.reports(number);
+    if (history.trial(number).state == TrialState::stopped && !reports.empty()) {
+      steps.insert(reports.back().step);
+    }
+  }
+  return steps;
+}
+
+std::optional<double> loss_at(const History& history, std::int64_t trial, std::int64_t step) {
+  const auto reports = history.reports(trial);
+  const auto found = std::lower_bound(reports.begin(), reports.end(), step,
+                                      [](const StepValue& r, std::int64_t s) { return r.step < s; });
+  if (found == reports.end() || found->step != step) return std::nullopt;
+  return history.loss(found->value);
+}
+
+/// What a trial that completes gains, in loss, from `step` to its end: the median over those that did
+/// (one that diverged says nothing of the others); 0 before there is one.
+double gain_from(const History& history, std::int64_t step) {
+  std::vector<double> gains;
+  for (const std::int64_t number : history.ended()) {
+    if (history.trial(number).state != TrialState::completed) continue;
+    if (const auto then = loss_at(history, number, step)) {
+      gains.push_back(history.loss(history.value(number)) - *then);
+    }
+  }
+  if (gains.empty()) return 0;
+  const auto middle = gains.begin() + static_cast<std::ptrdiff_t>(gains.size() / 2);
+  std::nth_element(gains.begin(), middle, gains.end());
+  return *middle;
+}
+
 }  // namespace
 
 Training make_training(const Encoding& encoding, const History& history, std::size_t most,
                        std::uint64_t seed) {
   Training training;
   std::vector<Observation> all;
+  std::map<std::int64_t, double> gains;
+  for (const std::int64_t step : stop_steps(history)) gains[step] = gain_from(history, step);
   std::int64_t last_step = history.max_steps();
   const bool known = last_step > 0;
   for (const std::int64_t number : history.ended()) {
@@ -58,12 +99,18 @@ Training make_training(const Encoding& encoding, const History& history, std::si
     if (!point) continue;
     const auto reports = history.reports(number);
     if (!known && !reports.empty()) last_step = std::max(last_step, reports.back().step);
+    if (trial.state == TrialState::failed) {
+      training.failed.push_back(std::move(*point));
+      continue;
+    }
+    if (trial.state != TrialState::completed && reports.empty()) continue;
+    ++training.told;
+    for (const auto& [step, gain] : gains) {
+      if (const auto loss = loss_at(history, number, step))
+        all.push_back({number, *point, *loss + gain, step});
+    }
     if (trial.state == TrialState::completed) {
       all.push_back({number, std::move(*point), history.loss(history.value(number)), 0});
-    } else if (trial.state == TrialState::stopped && !reports.empty()) {
-      all.push_back({number, std::move(*point), history.loss(reports.back().value), reports.back().step});
-    } else if (trial.state == TrialState::failed) {
-      training.failed.push_back(std::move(*point));
     }
   }
   for (const std::int64_t number : history.pending()) {
@@ -72,7 +119,7 @@ Training make_training(const Encoding& encoding, const History& history, std::si
     }
   }
 
-  training.told = all.size();
+  training.observations = all.size();
   training.step_column =
       last_step > 1 && std::any_of(all.begin(), all.end(), [](const Observation& o) { return o.step != 0; });
   GpData& data = training.data;

@@ -18,12 +18,20 @@ namespace krigon {
 /// finished: while there are such trials, every row gets one more column, ln(step) / ln(last step),
 /// with a lengthscale of its own, in which completed trials stand at 1 and predictions are made. (The
 /// last step is the study's max_steps, or the highest step reported where that is not known.)
+///
+/// What a stopped trial says of the last step is for the others to tell: every trial is observed at
+/// each step at which some trial was stopped and that it reported itself, so that the model sees the
+/// same points at both ends; and at such a step the median gain of the trials that went on from there
+/// to the end is added to every value. Without this the model takes the steps' common rise for a
+/// difference between points, learns next to nothing from stopped trials and proposes their
+/// neighbourhood again and again.
 /// A failed trial is no observation: it stands in `failed`.
 struct Training {
   GpData data;                       ///< the observations, in the order in which the trials ended
   std::vector<Point> points;         ///< their canonical points
   std::vector<std::int64_t> trials;  ///< their numbers
-  std::size_t told = 0;              ///< observations there are, before the cap
+  std::size_t told = 0;              ///< trials that ended with a value or reported one
+  std::size_t observations = 0;      ///< of these trials, before the cap
   bool step_column = false;
   std::vector<Point> failed;
   std::vector<Point> pending;

@@ -54,6 +54,28 @@ TEST(Training, AStoppedTrialStandsAtItsStep) {
   EXPECT_THAT(rows_of(Encoding(line()), true, training.points), ElementsAre(0.25, 1.0, 0.75, 1.0));
 }
 
+TEST(Training, WhatWentOnSaysWhatAStopMeans) {
+  Told study(line(), {"value", Direction::minimize}, 9);
+  const auto stopped = study.add({{"x", 0.25}});
+  study.report(stopped, 1, 8.0);
+  study.stop(stopped);
+  double x = 0.5;
+  for (const double gain : {-3.0, -4.0, 100.0}) {  // the last one diverged
+    const auto trial = study.add({{"x", x}});
+    study.report(trial, 1, 7.0);
+    study.report(trial, 2, 6.5);  // where no trial was stopped: not looked at
+    study.complete(trial, 7.0 + gain);
+    x += 0.125;
+  }
+  const auto training = make_training(Encoding(line()), study.history(), 100, 1);
+  EXPECT_EQ(training.told, 4u);
+  EXPECT_EQ(training.observations, 7u);
+  EXPECT_THAT(training.data.y, ElementsAre(5.0, 4.0, 4.0, 4.0, 3.0, 4.0, 107.0));  // the median gain is -3
+  EXPECT_THAT(training.data.columns,
+              ElementsAre(0.25, 0.0, 0.5, 0.0, 0.5, 1.0, 0.625, 0.0, 0.625, 1.0, 0.75, 0.0, 0.75, 1.0));
+  EXPECT_THAT(training.trials, ElementsAre(0, 1, 1, 2, 2, 3, 3));
+}
+
 TEST(Training, WithoutMaxStepsTheHighestStepIsTheLast) {
   Told study(line());
   const auto a = study.add({{"x", 0.25}}), b = study.add({{"x", 0.75}});
