@@ -69,7 +69,7 @@ std::string hash_input(const fs::path& folder, const std::string& input) {
   for (const auto& file : files) {
     std::string line = file;
     line += '\0';
-    line += hash_file(path / file, input + "/" + file);
+    line += hash_file(path / file, fmt::format("{}/{}", input, file));
     line += '\n';
     hash.add(line.data(), line.size());
   }
