@@ -4,16 +4,11 @@
 
 #include <fmt/format.h>
 
+#include "cli/values.hpp"
 #include "render/human.hpp"
 
 namespace krigon::cli {
 namespace {
-
-std::string list(const std::vector<Value>& values) {
-  std::string text;
-  for (const auto& value : values) text += (text.empty() ? "" : ", ") + to_string(value);
-  return text;
-}
 
 struct Kind {
   std::string operator()(const RealDomain& d) const { return d.scale == Scale::log ? "real, log" : "real"; }
@@ -33,7 +28,7 @@ struct Range {
     const std::string step = d.step != 1 ? fmt::format(" step {}", d.step) : "";
     return fmt::format("{} to {}{}", d.min, d.max, step);
   }
-  std::string operator()(const CategoricalDomain& d) const { return list(d.values); }
+  std::string operator()(const CategoricalDomain& d) const { return list_of(d.values); }
   std::string operator()(const ConstantDomain& d) const { return to_string(d.value); }
 };
 
@@ -51,7 +46,7 @@ Table describe_space(const Space& space) {
       std::string when;
       for (const auto& condition : parameter.when) {
         when += (when.empty() ? "" : " and ") + condition.parameter + " is " +
-                (condition.values.size() > 1 ? "one of " : "") + list(condition.values);
+                (condition.values.size() > 1 ? "one of " : "") + list_of(condition.values);
       }
       row.emplace_back(when);
     }

@@ -11,13 +11,14 @@
 #include "render/human.hpp"
 
 namespace krigon::cli {
-namespace {
 
-std::string list(const std::vector<Value>& values) {
+std::string list_of(const std::vector<Value>& values) {
   std::string text;
   for (const auto& value : values) text += (text.empty() ? "" : ", ") + to_string(value);
   return text;
 }
+
+namespace {
 
 Value among(const Parameter& parameter, const std::vector<Value>& values, std::string_view text) {
   for (const auto& value : values) {
@@ -35,7 +36,7 @@ Value among(const Parameter& parameter, const std::vector<Value>& values, std::s
     }
   }
   throw UsageError(
-      fmt::format("parameter \"{}\": found \"{}\", allowed: {}", parameter.name, text, list(values)));
+      fmt::format("parameter \"{}\": found \"{}\", allowed: {}", parameter.name, text, list_of(values)));
 }
 
 }  // namespace

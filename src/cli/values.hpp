@@ -25,6 +25,9 @@ double parse_number(std::string_view text, std::string_view what);
 /// An integer, all of `text`. Throws UsageError that begins with `what`.
 std::int64_t parse_integer(std::string_view text, std::string_view what);
 
+/// The values as text, a comma between.
+std::string list_of(const std::vector<Value>& values);
+
 /// Quoted for a POSIX shell where that is needed.
 std::string shell_quote(std::string_view text);
 /// A command line that a POSIX shell splits into these words.
