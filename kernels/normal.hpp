@@ -61,6 +61,31 @@ KRIGON_ELEMENT LogH log_h(double u) {
   return {value, mills / rest};
 }
 
+/// log Phi and its derivative at s, phi(s) / Phi(s). Below s = -1 through the scaled complementary error
+/// function, which keeps its digits where Phi underflows. Finite for |s| <= 1e150.
+struct LogCdf {
+  double value;
+  double derivative;
+};
+
+KRIGON_ELEMENT LogCdf log_cdf(double s) {
+  constexpr double kSqrt2 = 1.41421356237309504880;
+  constexpr double kSqrt2Pi = 2.50662827463100050242;
+  constexpr double kSqrt2OverPi = 0.79788456080286535588;
+  if (s > -1.0) {
+    const double cdf = 0.5 * std::erfc(-s / kSqrt2);
+    return {std::log(cdf), std::exp(-0.5 * s * s) / (kSqrt2Pi * cdf)};
+  }
+  const double scaled = erfcx_element(-s / kSqrt2);
+  return {std::log(0.5 * scaled) - 0.5 * s * s, kSqrt2OverPi / scaled};
+}
+
+/// A distance in standard deviations, held where its square and what follows from it stay finite.
+KRIGON_ELEMENT double held_score(double u) {
+  u = u > 1e150 ? 1e150 : u;
+  return u < -1e150 ? -1e150 : u;
+}
+
 /// Log expected improvement below `best` (minimisation) of a normal with this mean and variance > 0.
 struct LogEi {
   double value;
@@ -70,7 +95,7 @@ struct LogEi {
 
 KRIGON_ELEMENT LogEi log_expected_improvement(double mean, double variance, double best) {
   const double sigma = std::sqrt(variance);
-  const double u = (best - mean) / sigma;
+  const double u = held_score((best - mean) / sigma);
   const LogH h = log_h(u);
   return {h.value + 0.5 * std::log(variance), -h.derivative / sigma,
           (1.0 - u * h.derivative) / (2.0 * variance)};

@@ -8,9 +8,9 @@
 
 #include <fmt/format.h>
 
+#include "kernels/acquisition/log_ei.hpp"
+#include "kernels/acquisition/log_probability_below.hpp"
 #include "krigon/error.hpp"
-#include "propose/acquisition/log_ei.hpp"
-#include "propose/acquisition/log_probability.hpp"
 #include "propose/sobol_sampler.hpp"
 #include "propose/surrogate.hpp"
 #include "propose/training.hpp"
@@ -128,16 +128,16 @@ class GpSampler final : public Sampler {
     if (!training.pending.empty()) {
       posterior.condition_on(rows_of(encoding_, training.step_column, training.pending));
     }
-    std::vector<Acquisition::Part> parts{{&posterior, LogExpectedImprovement{best}}};
+    std::vector<Acquisition::Part> parts{{&posterior, log_ei(best)}};
     std::optional<Surrogate> failure;
     if (!training.failed.empty()) {
       failure = failure_surrogate(training, earlier, stream);
       if (failure) {
         const auto& h = failure->posterior.hyperparameters();
-        parts.push_back(
-            {&failure->posterior,
-             LogProbabilityBelow{failure->posterior.transform().forward(0.5), std::exp(h.log_noise_variance)},
-             std::log(kLeastChance)});
+        parts.push_back({&failure->posterior,
+                         log_probability_below(failure->posterior.transform().forward(0.5),
+                                               std::exp(h.log_noise_variance)),
+                         std::log(kLeastChance)});
         model["failure"] = to_json(h);
         model["failure_fitted_at"] = failure->fitted_at;
       } else {

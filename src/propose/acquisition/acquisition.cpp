@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "kernels/acquisition/marginal.hpp"
+
 namespace krigon {
 namespace {
 
@@ -25,7 +27,7 @@ void Acquisition::evaluate(std::span<const double> rows, std::span<double> value
   for (const Part& part : parts_) {
     part.posterior->evaluate(rows, mean_, variance_);
     for (std::size_t j = 0; j < m; ++j) {
-      const double term = part.term(mean_[j], std::max(variance_[j], kLeastVariance)).value;
+      const double term = marginal_term(part.term, mean_[j], std::max(variance_[j], kLeastVariance)).value;
       value[j] += vetoes && term < part.veto_below ? -std::numeric_limits<double>::infinity() : term;
     }
   }
@@ -43,7 +45,7 @@ void Acquisition::evaluate_with_gradient(std::span<const double> rows, std::span
     const auto adjoint = [&](std::span<const double> mean, std::span<const double> variance,
                              std::span<double> d_mean, std::span<double> d_variance) {
       for (std::size_t j = 0; j < m; ++j) {
-        const Term term = part.term(mean[j], std::max(variance[j], kLeastVariance));
+        const Term term = marginal_term(part.term, mean[j], std::max(variance[j], kLeastVariance));
         value[j] += term.value;
         d_mean[j] = term.d_mean;
         d_variance[j] = term.d_variance;

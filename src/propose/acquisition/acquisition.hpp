@@ -4,8 +4,8 @@
 #include <span>
 #include <vector>
 
+#include "kernels/acquisition/term.hpp"
 #include "model/gp.hpp"
-#include "propose/acquisition/term.hpp"
 
 namespace krigon {
 

@@ -6,7 +6,7 @@
 
 #include "backend/backend.hpp"
 #include "core/random.hpp"
-#include "propose/acquisition/log_ei.hpp"
+#include "kernels/acquisition/log_ei.hpp"
 #include "propose/candidates.hpp"
 #include "propose/refine.hpp"
 #include "propose/training.hpp"
@@ -37,8 +37,8 @@ class Case {
     posterior_ = std::make_unique<Posterior>(
         *backend_, data, Hyperparameters{std::vector<double>(encoding_.dims(), log_lengthscale), 0, -6, 0},
         transform);
-    acquisition_ = std::make_unique<Acquisition>(
-        std::vector<Acquisition::Part>{{posterior_.get(), LogExpectedImprovement{-1.5}}});
+    acquisition_ =
+        std::make_unique<Acquisition>(std::vector<Acquisition::Part>{{posterior_.get(), log_ei(-1.5)}});
   }
 
   const Encoding& encoding() const { return encoding_; }

@@ -1,0 +1,18 @@
+#pragma once
+
+#include "kernels/acquisition/feasibility.hpp"
+
+namespace krigon {
+
+/// Log probability that an observation, with noise of this variance, lies below `threshold`: the
+/// feasibility of a constraint y <= threshold. Noise 0 asks about f itself.
+/// Schonlau, Welch, Jones 1998; Gardner et al. 2014.
+inline MarginalTerm log_probability_below(double threshold, double noise) {
+  return {MarginalKind::log_probability_below, threshold, noise};
+}
+
+KRIGON_ELEMENT Term log_probability_below_term(const MarginalTerm& term, double mean, double variance) {
+  return log_probability_of_side(1, term.a, term.b, mean, variance);
+}
+
+}  // namespace krigon
