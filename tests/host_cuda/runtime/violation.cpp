@@ -1,0 +1,56 @@
+#include "tests/host_cuda/runtime/violation.hpp"
+
+#include <array>
+#include <cstdio>
+
+#include <execinfo.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "tests/host_cuda/executor.hpp"
+
+// The compiler's own checks of `.cu` files (array bounds) end the process in the same way.
+extern "C" [[gnu::visibility("default")]] const char* __ubsan_default_options();
+extern "C" const char* __ubsan_default_options() {
+  return "exitcode=77:print_stacktrace=1";
+}
+
+namespace krigon::host_cuda {
+namespace {
+
+void print(const std::string& message) {
+  std::string text = "host CUDA: " + message + "\n";
+  if (const KernelLaunch* launch = running_launch()) {
+    const Position& p = position;
+    text += fmt::format("  in the kernel launched at {}, block ({}, {}, {}), thread ({}, {}, {})\n",
+                        to_string(launch->site), p.block.x, p.block.y, p.block.z, p.thread.x, p.thread.y,
+                        p.thread.z);
+  }
+  std::fputs(text.c_str(), stderr);
+  std::fflush(stderr);
+}
+
+}  // namespace
+
+std::string to_string(std::source_location where) {
+  return fmt::format("{}:{}", where.file_name(), where.line());
+}
+
+void violation(const std::string& message) {
+  print(message);
+  _exit(kViolationExitCode);
+}
+
+void violation(const std::string& message, std::source_location where) {
+  violation(fmt::format("{} at {}", message, to_string(where)));
+}
+
+void violation_with_stack(const std::string& message) {
+  print(message);
+  std::array<void*, 32> frames;
+  const int count = backtrace(frames.data(), static_cast<int>(frames.size()));
+  backtrace_symbols_fd(frames.data(), count, STDERR_FILENO);
+  _exit(kViolationExitCode);
+}
+
+}  // namespace krigon::host_cuda
