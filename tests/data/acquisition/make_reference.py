@@ -129,6 +129,59 @@ def marginal():
     return rows
 
 
+# Two points: mean, mean, variance, variance, correlation.
+PAIRS = [(0.0, 0.25, 1.0, 0.5, 0.5), (0.5, -0.25, 0.25, 1.5, -0.75), (1.0, 1.0, 0.5, 0.5, 0.9375),
+         (3.0, 2.5, 1.0, 1.0, 0.0), (-1.0, 2.0, 0.0625, 4.0, 0.25)]
+
+
+def over_first(pair, inner, *breaks):
+    """E[inner(x, mean and deviation of the second given x)] over the first value x."""
+    m1, m2, v1, v2, rho = (mpf(p) for p in pair)
+    s1, s2 = mp.sqrt(v1), mp.sqrt(v2)
+    rest = s2 * mp.sqrt(1 - rho**2)
+
+    def integrand(x):
+        z = (x - m1) / s1
+        return pdf(z) / s1 * inner(x, m2 + rho * s2 * z, rest)
+
+    points = sorted({m1 + k * s1 for k in (-30, -12, -6, -3, -1, 0, 1, 3, 6, 12, 30)} | {mpf(b) for b in breaks})
+    return mp.quad(integrand, points)
+
+
+def improvement(mean, sigma, below):
+    u = (below - mean) / sigma
+    return sigma * (pdf(u) + u * cdf(u))
+
+
+def absolute_above(level, mean, sigma, slope, offset):
+    """E[max(level, slope |g| - offset)] of a normal g."""
+    t = (level + offset) / slope  # |g| beyond t counts
+    if t <= 0:
+        return slope * (mean * (1 - 2 * cdf(-mean / sigma)) + 2 * sigma * pdf(mean / sigma)) - offset
+    beyond = improvement(mean, sigma, -t) + improvement(-mean, sigma, -t)
+    return level + slope * beyond
+
+
+def sampled():
+    mp.dps = 25
+    rows = []
+    best, kappa = mpf("0.125"), mpf("1.5")
+    slope = kappa * mp.sqrt(mp.pi / 2)
+    for pair in PAIRS:
+        ei = over_first(
+            pair, lambda x, m, s: max(best - x, 0) + improvement(m, s, min(best, x)), best)
+        pi = over_first(pair, lambda x, m, s: 1 if x < best else cdf((best - m) / s), best)
+        m1, m2 = mpf(pair[0]), mpf(pair[1])
+        centred = (0.0, 0.0) + pair[2:]
+        ucb = over_first(
+            centred, lambda x, m, s: absolute_above(slope * abs(x) - m1, m, s, slope, m2),
+            *([(m1 - m2) / slope, (m2 - m1) / slope] if m1 > m2 else []))
+        rows.append({"moments": pair, "best": best, "kappa": kappa, "log_ei": mp.log(ei), "log_pi": mp.log(pi),
+                     "bound": ucb})
+    mp.dps = 60
+    return rows
+
+
 def plain(value):
     if isinstance(value, mpf):
         return float(value)
@@ -147,4 +200,4 @@ def write(data):
 
 
 if __name__ == "__main__":
-    write({"marginal": marginal()})
+    write({"marginal": marginal(), "sampled": sampled()})
