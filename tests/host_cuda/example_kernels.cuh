@@ -54,10 +54,11 @@ __global__ void gram(Points points, double jitter, double* k, Bug bug) {
   }
 }
 
-/// Adds the sum of ln L(i, i) to `out`, through shuffles, dynamic shared memory (a double for each warp) and
-/// an atomic addition.
+/// Adds the sum of ln L(i, i) to `out`: within a warp through dynamic shared memory (a double for each
+/// thread) and shuffles, within a block through shared memory, between blocks by an atomic addition.
 __global__ void log_diagonal(const double* l, int n, double* out, Bug bug) {
   KRIGON_DYNAMIC_SHARED(double, parts);
+  KRIGON_SHARED(double, warp_sums, [32]);
   const int thread = static_cast<int>(threadIdx.x);
   const int threads = static_cast<int>(blockDim.x);
   const int step = static_cast<int>(gridDim.x) * threads;
@@ -68,13 +69,22 @@ __global__ void log_diagonal(const double* l, int n, double* out, Bug bug) {
     sum += log(l[at]);
   }
   if (bug == Bug::kShuffleInDivergentCode && thread % 32 < 3) return;
-  for (unsigned offset = 16; offset > 0; offset /= 2) sum += __shfl_down_sync(0xffffffffU, sum, offset);
-  if (thread % 32 == 0) parts[thread / 32] = sum;
+  parts[thread] = sum;
+  if (bug != Bug::kMissingWarpBarrier) __syncwarp();
+  sum += parts[thread ^ 16];
+  for (unsigned offset = 8; offset > 0; offset /= 2) sum += __shfl_down_sync(0xffffffffU, sum, offset);
+  if (thread % 32 == 0) warp_sums[thread / 32] = sum;
   __syncthreads();
   if (thread >= 32) return;
-  double total = thread < threads / 32 ? parts[thread] : 0.0;
+  double total = thread < threads / 32 ? warp_sums[thread] : 0.0;
   for (unsigned offset = 16; offset > 0; offset /= 2) total += __shfl_down_sync(0xffffffffU, total, offset);
-  if (thread == 0) atomicAdd(out, total);
+  if (thread == 0) {
+    if (bug == Bug::kPlainAddition) {
+      *out += total;
+    } else {
+      atomicAdd(out, total);
+    }
+  }
 }
 
 }  // namespace krigon::planted

@@ -201,7 +201,7 @@ void Program::factorise() {
 void Program::queue_captured() {
   cudaGraph_t graph = nullptr;
   cudaGraphExec_t instance = nullptr;
-  const std::size_t shared = is(Bug::kDynamicSharedTooSmall) ? sizeof(double) : 4 * sizeof(double);
+  const std::size_t shared = is(Bug::kDynamicSharedTooSmall) ? sizeof(double) : 128 * sizeof(double);
   KRIGON_REQUIRE(cudaStreamBeginCapture(main_, cudaStreamCaptureModeGlobal));
   if (!is(Bug::kUninitialisedDeviceMemory)) KRIGON_REQUIRE(cudaMemsetAsync(sum_, 0, 8, main_));
   KRIGON_REQUIRE(cudaEventRecord(factor_done_, main_));

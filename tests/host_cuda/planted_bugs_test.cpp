@@ -1,4 +1,5 @@
-// The runtime catches every mistake that planted_bugs.cu can make, and finds nothing where there is none.
+// The runtime catches every mistake that planted_bugs.cu can make, and finds nothing where there is none; so
+// does the racecheck variant with races.
 #include "tests/host_cuda/planted_bugs.hpp"
 
 #include <cstdio>
@@ -14,6 +15,11 @@
 #include <sys/wait.h>
 
 namespace krigon::planted {
+
+std::ostream& operator<<(std::ostream& out, Bug bug) {
+  return out << kBugNames[static_cast<std::size_t>(bug)];
+}
+
 namespace {
 
 struct Outcome {
@@ -21,13 +27,13 @@ struct Outcome {
   std::string output;
 };
 
-Outcome run(std::string_view bug, int seed, std::string_view schedule) {
+Outcome run(std::string_view bug, int seed, std::string_view schedule,
+            const std::string& program = KRIGON_PLANTED_BUGS) {
   const char* const asan = std::getenv("ASAN_OPTIONS");
   const std::string command = "KRIGON_HOST_CUDA_SEED=" + std::to_string(seed) +
                               " KRIGON_HOST_CUDA_SCHEDULE=" + std::string(schedule) +
                               " OMP_NUM_THREADS=1 ASAN_OPTIONS=" + (asan == nullptr ? "" : asan) +
-                              ":exitcode=77:detect_leaks=0 " KRIGON_PLANTED_BUGS " " + std::string(bug) +
-                              " 2>&1";
+                              ":exitcode=77:detect_leaks=0 " + program + " " + std::string(bug) + " 2>&1";
   Outcome outcome;
   std::FILE* const pipe = popen(command.c_str(), "r");
   if (pipe == nullptr) return outcome;
@@ -50,7 +56,7 @@ struct Expected {
 };
 
 std::ostream& operator<<(std::ostream& out, const Expected& expected) {
-  return out << kBugNames[static_cast<std::size_t>(expected.bug)];
+  return out << expected.bug;
 }
 
 const Expected kExpected[] = {
@@ -63,6 +69,7 @@ const Expected kExpected[] = {
     {Bug::kBarrierInDivergentCode, kViolation, "__syncthreads in divergent code"},
     {Bug::kMismatchedBarriers, kViolation, "threads of one block wait at different barriers"},
     {Bug::kShuffleInDivergentCode, kViolation, "warp primitive in divergent code"},
+    {Bug::kMissingWarpBarrier, kWrongResult, "nan"},
     {Bug::kOffByOneWrite, kViolation, "outside the device memory that it may use: 0 bytes past the end"},
     {Bug::kReadBelowStart, kWrongResult, "nan"},
     {Bug::kSharedIndexOutOfBounds, kViolation, "index 16 out of bounds"},
@@ -126,7 +133,7 @@ INSTANTIATE_TEST_SUITE_P(All, PlantedBug, testing::ValuesIn(kExpected),
                          });
 
 TEST(PlantedBugs, EveryOneHasAnExpectation) {
-  std::set<Bug> expected{Bug::kNone};
+  std::set<Bug> expected{Bug::kNone, Bug::kPlainAddition};  // which only a race shows
   for (const Expected& e : kExpected) expected.insert(e.bug);
   EXPECT_EQ(expected.size(), static_cast<std::size_t>(Bug::kCount));
 }
@@ -139,6 +146,42 @@ TEST(PlantedBugs, ARightProgramEndsWellUnderEveryScheduleAndSeed) {
     }
   }
 }
+
+#if defined(KRIGON_PLANTED_BUGS_RACECHECK)
+
+class PlantedRace : public testing::TestWithParam<Bug> {};
+
+TEST_P(PlantedRace, IsCaught) {
+  const Outcome outcome =
+      run(kBugNames[static_cast<std::size_t>(GetParam())], 1, "random", KRIGON_PLANTED_BUGS_RACECHECK);
+  EXPECT_EQ(outcome.exit_code, kViolation) << outcome.output;
+  EXPECT_THAT(outcome.output, testing::HasSubstr("ThreadSanitizer: data race"));
+  EXPECT_THAT(outcome.output, testing::HasSubstr("example_kernels.cuh:"));
+}
+
+INSTANTIATE_TEST_SUITE_P(All, PlantedRace,
+                         testing::Values(Bug::kMissingBarrier, Bug::kMissingSecondBarrier,
+                                         Bug::kMissingWarpBarrier, Bug::kPlainAddition),
+                         [](const testing::TestParamInfo<Bug>& instance) {
+                           return std::string(kBugNames[static_cast<std::size_t>(instance.param)]);
+                         });
+
+TEST(PlantedRaces, DivergentBarriersEndTheProcessThereToo) {
+  for (const Bug bug :
+       {Bug::kBarrierInDivergentCode, Bug::kMismatchedBarriers, Bug::kShuffleInDivergentCode}) {
+    const Outcome outcome =
+        run(kBugNames[static_cast<std::size_t>(bug)], 1, "random", KRIGON_PLANTED_BUGS_RACECHECK);
+    EXPECT_EQ(outcome.exit_code, kViolation) << outcome.output;
+    EXPECT_THAT(outcome.output, testing::HasSubstr("host CUDA: "));
+  }
+}
+
+TEST(PlantedRaces, ARightProgramHasNone) {
+  const Outcome outcome = run("none", 1, "random", KRIGON_PLANTED_BUGS_RACECHECK);
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.output;
+}
+
+#endif
 
 TEST(PlantedBugs, SaysWhichSettingIsWrong) {
   EXPECT_THAT(run("none", 1, "slowly").output,

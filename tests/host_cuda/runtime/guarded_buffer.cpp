@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "tests/host_cuda/runtime/violation.hpp"
 #if defined(__SANITIZE_ADDRESS__)
@@ -24,6 +26,13 @@ std::mutex& registry_mutex() {
 std::map<const unsigned char*, const GuardedBuffer*>& registry() {
   static auto* buffers = new std::map<const unsigned char*, const GuardedBuffer*>;  // outlives every static
   return *buffers;
+}
+
+/// Closed memory, in a way that the thread sanitizer does not take for a write of the calling thread's.
+unsigned char* map_unseen(std::size_t bytes) {
+  const long address =
+      syscall(SYS_mmap, nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0L);
+  return address == -1 ? nullptr : reinterpret_cast<unsigned char*>(address);
 }
 
 }  // namespace
@@ -48,9 +57,8 @@ GuardedBuffer::GuardedBuffer(std::size_t bytes, std::size_t alignment, std::stri
     : bytes_(bytes), name_(std::move(name)) {
   const std::size_t inner = round_up(std::max<std::size_t>(bytes, 1), kPage);
   mapped_ = inner + 2 * kPage;
-  void* const mapping = mmap(nullptr, mapped_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (mapping == MAP_FAILED) violation(fmt::format("no memory for {} bytes of '{}'", bytes, name_));
-  mapping_ = static_cast<unsigned char*>(mapping);
+  mapping_ = map_unseen(mapped_);
+  if (mapping_ == nullptr) violation(fmt::format("no memory for {} bytes of '{}'", bytes, name_));
   mprotect(mapping_ + kPage, inner, PROT_READ | PROT_WRITE);
   start_ = mapping_ + kPage + inner - round_up(bytes, alignment);
   fill_unseen(mapping_ + kPage, kUnset, inner);
@@ -66,7 +74,7 @@ GuardedBuffer::~GuardedBuffer() {
     registry().erase(mapping_);
   }
   allow_access(mapping_, mapping_ + mapped_);
-  munmap(mapping_, mapped_);
+  syscall(SYS_munmap, mapping_, mapped_);
 }
 
 void GuardedBuffer::fill_unset() {
