@@ -31,6 +31,21 @@ struct LogH {
   double derivative;  ///< Phi(u) / h(u)
 };
 
+/// log h + u^2/2 + ln(2 pi)/2 at u <= -1, and d log h / du.
+KRIGON_ELEMENT LogH log_h_tail(double u) {
+  constexpr double kSqrtHalf = 0.70710678118654752440;
+  const double magnitude = -u;
+  const double mills = 1.25331413731550025121 * erfcx_element(magnitude * kSqrtHalf);
+  double rest;  // 1 - |u| R
+  if (magnitude < 35.0) {
+    rest = 1.0 - magnitude * mills;
+  } else {
+    const double t = 1.0 / (u * u);
+    rest = t * (1 - 3 * t * (1 - 5 * t * (1 - 7 * t * (1 - 9 * t * (1 - 11 * t * (1 - 13 * t))))));
+  }
+  return {u <= -1e6 ? -2.0 * std::log(magnitude) : std::log(rest), mills / rest};
+}
+
 /// Branch points of Ament et al. 2023, "Unexpected improvements to expected improvement", eq. 9.
 /// With Mills' ratio R = Phi/phi(u) = sqrt(pi/2) erfcx(-u/sqrt(2)):
 ///   u > -1            directly
@@ -47,18 +62,8 @@ KRIGON_ELEMENT LogH log_h(double u) {
     const double h = phi + u * cdf;
     return {std::log(h), cdf / h};
   }
-  const double magnitude = -u;
-  const double mills = 1.25331413731550025121 * erfcx_element(magnitude * kSqrtHalf);
-  double rest;  // 1 - |u| R
-  if (magnitude < 35.0) {
-    rest = 1.0 - magnitude * mills;
-  } else {
-    const double t = 1.0 / (u * u);
-    rest = t * (1 - 3 * t * (1 - 5 * t * (1 - 7 * t * (1 - 9 * t * (1 - 11 * t * (1 - 13 * t))))));
-  }
-  const double head = -0.5 * u * u - kHalfLog2Pi;
-  const double value = u <= -1e6 ? head - 2.0 * std::log(magnitude) : head + std::log(rest);
-  return {value, mills / rest};
+  const LogH tail = log_h_tail(u);
+  return {-0.5 * u * u - kHalfLog2Pi + tail.value, tail.derivative};
 }
 
 /// log Phi and its derivative at s, phi(s) / Phi(s). Below s = -1 through the scaled complementary error

@@ -41,10 +41,8 @@ def pdf(x):
 def log_ei(mean, variance, best):
     sigma = mp.sqrt(variance)
     u = (best - mean) / sigma
-    mp.dps = 60 + max(0, int(8 * mp.log10(1 + abs(u))))
-    value = mp.log(sigma * (pdf(u) + u * cdf(u)))
-    mp.dps = 60
-    return value
+    with mp.workdps(mp.dps + int(8 * mp.log10(1 + abs(u)))):
+        return mp.log(sigma * (pdf(u) + u * cdf(u)))
 
 
 def log_below(mean, variance, threshold, noise):
@@ -182,6 +180,84 @@ def sampled():
     return rows
 
 
+def ei(level, mean, variance):
+    """E[max(level - f, 0)]."""
+    if level == -mp.inf:
+        return mpf(0)
+    return mp.exp(log_ei(mean, variance, level))
+
+
+def log_length(mean, variance, lower, upper):
+    return mp.log(ei(upper, mean, variance) - ei(lower, mean, variance))
+
+
+def partial(function, arguments, at, step):
+    up, down = list(arguments), list(arguments)
+    up[at] += step
+    down[at] -= step
+    return (function(*up) - function(*down)) / (2 * step)
+
+
+def lengths():
+    rows = []
+    for mean, variance in MOMENTS:
+        for lower, upper in ((-0.5, 0.25), (-0.5, -0.5 + 2.0**-20), (-30.0, 5.0), (0.0, 1000.0)):
+            arguments = [mpf(mean), mpf(variance), mpf(lower), mpf(upper)]
+            # Ends many deviations out and close together lose digits in the difference.
+            mp.dps = 400
+            rows.append({"mean": mean, "variance": variance, "lower": lower, "upper": upper,
+                         "value": log_length(*arguments),
+                         "d_mean": partial(log_length, arguments, 0, mpf(10) ** -30),
+                         "d_variance": partial(log_length, arguments, 1, mpf(10) ** -30 * arguments[1])})
+            mp.dps = 60
+    return rows
+
+
+def log_ehvi(objectives, points, reference, *moments):
+    """By a full grid over all but the last objective: in each cell the front is at one height."""
+    mean, variance = moments[:objectives], moments[objectives:]
+    axes = []
+    for m in range(objectives - 1):
+        levels = sorted({p[m] for p in points if p[m] < reference[m]})
+        axes.append([(mpf(a), mpf(b)) for a, b in zip([-mp.inf] + levels, levels + [reference[m]])])
+
+    def cells(m, chosen):
+        if m == objectives - 1:
+            heights = [p[-1] for p in points if all(p[k] <= chosen[k][0] for k in range(m))]
+            return ei(mpf(min(heights + [reference[-1]])), mean[-1], variance[-1])
+        return sum((ei(b, mean[m], variance[m]) - ei(a, mean[m], variance[m])) * cells(m + 1, chosen + [(a, b)])
+                   for a, b in axes[m])
+
+    return mp.log(cells(0, []))
+
+
+FRONTS = [
+    ([1.0, 1.0], []),
+    ([1.0, 1.0], [[0.25, 0.5]]),
+    ([2.0, 2.0], [[0.0, 1.5], [0.5, 0.75], [0.75, 0.25], [1.5, -0.5]]),
+    ([1.0, 1.0, 1.0], [[0.0, 0.5, 0.75], [0.5, 0.0, 0.25], [0.25, 0.25, 0.5], [0.75, 0.5, -0.5]]),
+    ([1.0, 1.0, 1.0, 1.0], [[0.0, 0.5, 0.75, 0.25], [0.5, 0.0, 0.25, 0.5], [0.25, 0.25, 0.5, 0.0]]),
+]
+
+
+def ehvi():
+    rows = []
+    for reference, points in FRONTS:
+        count = len(reference)
+        for offset, variance in ((0.25, 0.5), (-1.0, 0.0625), (8.0, 1.0), (60.0, 0.25)):
+            moments = [mpf(offset) + mpf(m) / 8 for m in range(count)]
+            moments += [mpf(variance) * (1 + mpf(m) / 2) for m in range(count)]
+            mp.dps = 200
+            value = lambda *a: log_ehvi(count, points, reference, *a)
+            rows.append({"reference": reference, "points": points, "mean": moments[:count],
+                         "variance": moments[count:], "value": value(*moments),
+                         "d_mean": [partial(value, moments, m, mpf(10) ** -30) for m in range(count)],
+                         "d_variance": [partial(value, moments, count + m, mpf(10) ** -30)
+                                        for m in range(count)]})
+            mp.dps = 60
+    return rows
+
+
 def plain(value):
     if isinstance(value, mpf):
         return float(value)
@@ -200,4 +276,4 @@ def write(data):
 
 
 if __name__ == "__main__":
-    write({"marginal": marginal(), "sampled": sampled()})
+    write({"marginal": marginal(), "sampled": sampled(), "length": lengths(), "ehvi": ehvi()})
