@@ -53,7 +53,7 @@ KRIGON_ELEMENT JointFactor joint_factor(int q, const double* covariance, double*
 /// The adjoint of joint_factor: from dl(i, j) = d value / d l(i, j), j <= i, the symmetric d with
 /// d value = sum_ij d(i, j) d covariance(i, j) over all i and j. dl is overwritten.
 ///   d = 1/2 L^-T (F + F') L^-1, F = the lower triangle of L' dL with half its diagonal
-/// (Murray 2016, "Differentiation of the Cholesky decomposition", eq. 9 and 10).
+/// (Murray 2016, "Differentiation of the Cholesky decomposition").
 KRIGON_ELEMENT void factor_adjoint(int q, const JointFactor& factor, const double* l, const double* dl,
                                    double* d) {
   for (int i = 0; i < q; ++i) {

@@ -9,7 +9,7 @@
 namespace krigon {
 
 /// Log of the information that a noisy observation here gives about the smallest value of f, by the
-/// bound of GIBBON (Moss, Leslie, Gonzalez, Rayson 2021, eq. 14, for one point), over samples m of that
+/// bound of GIBBON (Moss, Leslie, Gonzalez, Rayson 2021, for one point), over samples m of that
 /// smallest value:
 ///   log mean_m a_m,  a_m = -1/2 ln(1 - rho^2 w(g_m)),  g_m = (mean - m)/sigma, w(g) = r (g + r),
 ///   r = phi(g)/Phi(g),  rho^2 = variance / (variance + noise)

@@ -6,7 +6,7 @@
 namespace krigon {
 
 /// Log expected improvement below `best` of the best of q points: log E[max_i max(best - f_i, 0)], both
-/// maxima smoothed (Ament et al. 2023, eq. 12 and appendix A.4).
+/// maxima smoothed (Ament et al. 2023).
 inline SampledTerm q_log_ei(double best, int q, int samples, const double* base) {
   return {SampledKind::q_log_ei, best, q, samples, base};
 }

@@ -7,7 +7,7 @@
 namespace krigon {
 
 /// Smooth stand-ins for max(x, 0), max, min and a step whose tails fall off algebraically, so that
-/// gradients never vanish (Ament et al. 2023, appendix A.4). Each with its derivative.
+/// gradients never vanish (Ament et al. 2023). Each with its derivative.
 
 /// How sharp: of the improvement, in model units; of a maximum of logarithms; of a probability's step.
 inline constexpr double kTauRelu = 1e-6;

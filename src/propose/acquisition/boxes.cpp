@@ -26,7 +26,7 @@ struct LocalBound {
   std::vector<std::vector<Coordinate>> defining;  // M points; defining[j][j] == corner[j]
 };
 
-// Inserts mutually non-dominated points one after another (Lacour et al., algorithm 1).
+// Inserts mutually non-dominated points one after another (Lacour et al.).
 std::vector<LocalBound> local_bounds(const std::vector<std::vector<double>>& points,
                                      std::span<const double> reference) {
   const std::size_t objectives = reference.size();
@@ -66,7 +66,7 @@ std::vector<LocalBound> local_bounds(const std::vector<std::vector<double>>& poi
   return bounds;
 }
 
-// The disjoint boxes between the points and the reference, one per bound (Lacour et al., eq. 4).
+// The disjoint boxes between the points and the reference, one per bound (Lacour et al.).
 Boxes boxes_of(const std::vector<LocalBound>& bounds, std::span<const double> reference) {
   const std::size_t objectives = reference.size();
   Boxes boxes;
