@@ -14,6 +14,7 @@
 #include <vector>
 
 #include <fmt/format.h>
+#include <pthread.h>
 
 #include "tests/host_cuda/executor.hpp"
 #include "tests/host_cuda/runtime/settings.hpp"
@@ -181,6 +182,14 @@ unsigned lane() {
 /// Threads that are kept from launch to launch: making one takes long under the sanitizer.
 class Pool {
  public:
+  Pool() {
+    // The sanitizer clears its shadow of each thread's stack: of 8 MB that takes milliseconds.
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, std::size_t{2} << 20);
+    pthread_setattr_default_np(&attributes);
+    pthread_attr_destroy(&attributes);
+  }
   /// work(0) to work(count - 1), each in a thread of its own.
   void run(unsigned count, const std::function<void(unsigned)>& work) {
     std::unique_lock lock(mutex_);
