@@ -28,28 +28,35 @@ std::size_t Allocation::page_bytes() const {
 }
 
 DeviceMemory& DeviceMemory::instance() {
-  static auto* memory = new DeviceMemory;  // outlives every static
+  static auto* memory = [] {
+    install_fault_handler();
+    return new DeviceMemory(kReserved);  // outlives every static
+  }();
   return *memory;
 }
 
-DeviceMemory::DeviceMemory() {
+DeviceMemory::DeviceMemory(std::size_t reserved) : reserved_(reserved) {
   void* const mapping =
-      mmap(nullptr, kReserved, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+      mmap(nullptr, reserved, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (mapping == MAP_FAILED) violation("no address space for the device's memory");
   base_ = static_cast<unsigned char*>(mapping);
-  install_fault_handler();
+}
+
+DeviceMemory::~DeviceMemory() {
+  allow_access(base_, base_ + reserved_);
+  munmap(base_, reserved_);
 }
 
 bool DeviceMemory::contains(const void* address) const {
   const unsigned char* const at = static_cast<const unsigned char*>(address);
-  return at >= base_ && at < base_ + kReserved;
+  return at >= base_ && at < base_ + reserved_;
 }
 
 /// The next gap that holds `bytes` and a closed page on either side.
 unsigned char* DeviceMemory::find_room(std::size_t bytes) {
   const std::size_t needed = bytes + 2 * kPage;
   for (int round = 0; round < 2; ++round) {
-    while (cursor_ + needed <= kReserved) {
+    while (cursor_ + needed <= reserved_) {
       unsigned char* const from = base_ + cursor_;
       auto next = allocations_.lower_bound(from);
       if (next != allocations_.begin()) {

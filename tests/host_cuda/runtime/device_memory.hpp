@@ -28,6 +28,12 @@ class DeviceMemory {
  public:
   static DeviceMemory& instance();
 
+  /// Reserves addresses for so many bytes, guards included.
+  explicit DeviceMemory(std::size_t reserved);
+  DeviceMemory(const DeviceMemory&) = delete;
+  DeviceMemory& operator=(const DeviceMemory&) = delete;
+  ~DeviceMemory();
+
   /// A live or queued allocation; null if the device has not as many bytes left.
   void* allocate(std::size_t bytes, Allocation::State state);
   void make_live(void* start);  ///< a queued one's turn has come
@@ -52,12 +58,12 @@ class DeviceMemory {
   std::string describe(const void* address) const;
 
  private:
-  DeviceMemory();
   unsigned char* find_room(std::size_t bytes);
   void protect(const Allocation& allocation, bool open) const;
   const Allocation* allocation_at_or_below(const void* address) const;
 
   unsigned char* base_ = nullptr;
+  std::size_t reserved_;
   std::size_t cursor_ = 0;
   std::size_t used_ = 0;
   int open_depth_ = 0;

@@ -15,6 +15,11 @@ extern "C" const char* __ubsan_default_options() {
   return "exitcode=77:print_stacktrace=1";
 }
 
+#if defined(__SANITIZE_ADDRESS__)
+extern "C" [[gnu::visibility("default")]] const char* __asan_default_options();
+extern "C" const char* __asan_default_options() { return "exitcode=77"; }
+#endif
+
 namespace krigon::host_cuda {
 namespace {
 
