@@ -27,7 +27,7 @@ struct HypervolumeTerm {
 
 KRIGON_ELEMENT int hypervolume_scratch(const HypervolumeTerm& term) {
   const int m = term.boxes.objectives, q = term.q;
-  return m * (2 * q * q + 5 * q) + (m + 1) * (q + 1);
+  return m * (2 * q * q + 5 * q) + (m + 1) * (q + 1) + m * term.boxes.count;
 }
 
 /// The log volume that the points with log side lengths `side` (M x q) add in one box, with the box's own
@@ -52,14 +52,21 @@ KRIGON_ELEMENT double log_union(int objectives, int q, const double* side, const
       const bool single = (subset & (subset - 1)) == 0;
       if ((pass == 0 && !single) || (pass == 2 && subset != largest)) continue;
       int size = 0;
-      double log_volume = 0;
+      double log_volume = 0, totals = 1;  // ln of a product of totals, which is at most (q + 1)^M
       for (int m = 0; m < objectives; ++m) {
         size = 0;
         for (int i = 0; i < q; ++i) {
           if ((subset >> i & 1u) != 0) x[size++] = side[m * q + i];
         }
         x[size] = own[m];
-        log_volume += fat_extreme(-1, own[m] < DBL_MAX ? size + 1 : size, x, w + m * (q + 1));
+        const FatExtreme least = fat_extreme(-1, own[m] < DBL_MAX ? size + 1 : size, x, w + m * (q + 1));
+        log_volume += least.extreme;
+        totals *= least.total;
+      }
+      log_volume -= kTauMax * std::log(totals);
+      if (q == 1) {  // no union to make
+        for (int m = 0; m < objectives; ++m) weight[m] = w[2 * m];
+        return log_volume;
       }
       if (pass == 0) {
         if (!(log_volume <= reference)) {
@@ -95,6 +102,7 @@ KRIGON_ELEMENT double q_log_ehvi(const HypervolumeTerm& term, const double* cons
   double* slope = side + objectives * q;
   double* weight = slope + objectives * q;
   double* work = weight + objectives * q;
+  double* own = work + (objectives + 1) * (q + 1);  // the boxes' log side lengths
   JointFactor factor[kMostObjectives];
   bool ok = true;
   for (int m = 0; m < objectives; ++m) {
@@ -105,6 +113,9 @@ KRIGON_ELEMENT double q_log_ehvi(const HypervolumeTerm& term, const double* cons
   if (!ok) return NAN;
   if (term.boxes.count == 0) return -INFINITY;
   for (int i = 0; i < objectives * square; ++i) dl[i] = 0;
+  for (int i = 0; i < objectives * term.boxes.count; ++i) {
+    own[i] = std::log(term.boxes.upper[i] - term.boxes.lower[i]);
+  }
   LogMean mean;
   for (int s = 0; s < term.samples; ++s) {
     const double* z = term.base + s * objectives * q;
@@ -114,11 +125,8 @@ KRIGON_ELEMENT double q_log_ehvi(const HypervolumeTerm& term, const double* cons
     LogMean sample;
     for (int i = 0; i < objectives * q; ++i) g[i] = 0;
     for (int b = 0; b < term.boxes.count; ++b) {
-      const double* lower = term.boxes.lower + b * objectives;
       const double* upper = term.boxes.upper + b * objectives;
-      double own[kMostObjectives];
       for (int m = 0; m < objectives; ++m) {
-        own[m] = std::log(upper[m] - lower[m]);
         for (int i = 0; i < q; ++i) {
           const Smooth improvement = log_improvement(upper[m] - f[m * q + i]);
           side[m * q + i] = improvement.value;
@@ -126,7 +134,8 @@ KRIGON_ELEMENT double q_log_ehvi(const HypervolumeTerm& term, const double* cons
         }
       }
       double scale;
-      const double share = take(sample, log_union(objectives, q, side, own, weight, work), scale);
+      const double share =
+          take(sample, log_union(objectives, q, side, own + b * objectives, weight, work), scale);
       for (int i = 0; i < objectives * q; ++i) g[i] = g[i] * scale + share * weight[i] * slope[i];
     }
     double scale;

@@ -19,7 +19,7 @@ KRIGON_ELEMENT double log_joint_improvement(int q, double best, const double* f,
     work[i] = improvement.value;
     g[i] = -improvement.derivative;
   }
-  const double value = fat_extreme(1, q, work, weight);
+  const double value = fat_maximum(q, work, weight);
   for (int i = 0; i < q; ++i) g[i] *= weight[i];
   return value;
 }

@@ -22,7 +22,7 @@ struct JointSuccess {
       work[i] = step.value;
       g[i] = -step.derivative / kTauStep;
     }
-    const double value = fat_extreme(1, q, work, weight);
+    const double value = fat_maximum(q, work, weight);
     for (int i = 0; i < q; ++i) g[i] *= weight[i];
     return value;
   }

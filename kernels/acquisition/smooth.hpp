@@ -20,17 +20,22 @@ struct Smooth {
 };
 
 /// log of fatplus(x) = ln(1 + e^x) + 0.1 / (1 + x^2). Below x = -50 the first part is lost in the
-/// rounding of the second.
+/// rounding of the second, above 50 it is x: with kTauRelu nearly all arguments are beyond, so both save
+/// what they can.
 KRIGON_ELEMENT Smooth log_fatplus(double x) {
   constexpr double kWeight = 0.1;
   constexpr double kLogWeight = -2.3025850929940456840;
   x = held_score(x);
   const double square = x * x;
-  if (x < -50.0) return {kLogWeight - std::log1p(square), -2.0 * x / (1.0 + square)};
+  const double cauchy = 1.0 / (1.0 + square);
+  if (x < -50.0) return {kLogWeight - std::log(1.0 + square), -2.0 * x * cauchy};
+  if (x > 50.0) {
+    const double value = x + kWeight * cauchy;
+    return {std::log(value), (1.0 - 2.0 * kWeight * x * cauchy * cauchy) / value};
+  }
   const double small = std::exp(x > 0 ? -x : x);  // e^-|x|
   const double softplus = (x > 0 ? x : 0.0) + std::log1p(small);
   const double step = (x > 0 ? 1.0 : small) / (1.0 + small);
-  const double cauchy = 1.0 / (1.0 + square);
   const double value = softplus + kWeight * cauchy;
   return {std::log(value), (step - 2.0 * kWeight * x * cauchy * cauchy) / value};
 }
@@ -50,7 +55,7 @@ KRIGON_ELEMENT Smooth log_fatstep(double x) {
   x = held_score(x);
   if (x < 0) {
     const double d = x - kM;
-    return {kLogTwoThirds - std::log1p(d * d), -2.0 * d / (1.0 + d * d)};
+    return {kLogTwoThirds - std::log(1.0 + d * d), -2.0 * d / (1.0 + d * d)};
   }
   const double d = x + kM;
   const double below = 2.0 / 3.0 / (1.0 + d * d);
@@ -58,10 +63,15 @@ KRIGON_ELEMENT Smooth log_fatstep(double x) {
 }
 
 /// A maximum (sign = 1) or minimum (sign = -1) of the n values x, smoothed with kTauMax: of a maximum M
-///   M + tau ln sum_i p((M - x_i)/tau),  p(d) = 1/(1 + d + d^2/2)
-/// p agrees with e^-d in value, slope and curvature at 0. weight[i]: the derivative by x[i]; they are
-/// positive and sum to 1. Never below the maximum (above the minimum).
-KRIGON_ELEMENT double fat_extreme(double sign, int n, const double* x, double* weight) {
+///   M + tau ln total,  total = sum_i p((M - x_i)/tau),  p(d) = 1/(1 + d + d^2/2)
+/// p agrees with e^-d in value, slope and curvature at 0. weight[i]: the derivative of the whole by x[i];
+/// they are positive and sum to 1. Never below the maximum (above the minimum).
+struct FatExtreme {
+  double extreme;  ///< M
+  double total;
+};
+
+KRIGON_ELEMENT FatExtreme fat_extreme(double sign, int n, const double* x, double* weight) {
   int at = 0;
   for (int i = 1; i < n; ++i) at = sign * x[i] > sign * x[at] ? i : at;
   double total = 0;
@@ -77,7 +87,12 @@ KRIGON_ELEMENT double fat_extreme(double sign, int n, const double* x, double* w
     others += i == at ? 0.0 : weight[i];
   }
   weight[at] = 1.0 - others;
-  return x[at] + sign * kTauMax * std::log(total);
+  return {x[at], total};
+}
+
+KRIGON_ELEMENT double fat_maximum(int n, const double* x, double* weight) {
+  const FatExtreme most = fat_extreme(1, n, x, weight);
+  return most.extreme + kTauMax * std::log(most.total);
 }
 
 }  // namespace krigon

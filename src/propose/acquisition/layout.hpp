@@ -1,6 +1,5 @@
 #pragma once
 
-#include <cmath>
 #include <cstddef>
 #include <string>
 
@@ -11,7 +10,8 @@ namespace krigon {
 /// The n of n means and an n x n covariance, `count` values in all; n >= 1. UsageError where there is none,
 /// or where the adjoint's shape differs.
 inline std::size_t points_of_moments(std::size_t count, std::size_t adjoint_count) {
-  const auto n = static_cast<std::size_t>((std::sqrt(4.0 * static_cast<double>(count) + 1) - 1) / 2 + 0.5);
+  std::size_t n = 0;
+  while (n * (n + 1) < count) ++n;
   if (n == 0 || n * (n + 1) != count) {
     throw UsageError("moments: " + std::to_string(count) +
                      " values are not n means and an n x n covariance, for any n");
