@@ -183,6 +183,14 @@ TEST(PlantedRaces, ARightProgramHasNone) {
 
 #endif
 
+TEST(PlantedBugs, AreNamedByTheirPlacesInTheSource) {
+  if (std::system("addr2line --version >/dev/null 2>&1") != 0) GTEST_SKIP() << "no addr2line";
+  EXPECT_THAT(run("off_by_one_write", 1, "random").output,
+              testing::ContainsRegex("gram.*example_kernels.cuh:"));
+  EXPECT_THAT(run("device_pointer_read_by_host", 1, "random").output,
+              testing::ContainsRegex(" at .*planted_bugs.cu:"));
+}
+
 TEST(PlantedBugs, SaysWhichSettingIsWrong) {
   EXPECT_THAT(run("none", 1, "slowly").output,
               testing::HasSubstr("allowed: random, eager, lazy, others-first"));
