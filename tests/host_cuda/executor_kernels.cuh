@@ -72,7 +72,7 @@ __global__ void atomics(int* integers, unsigned long long* longs, double* sum) {
   atomicAdd(sum, 0.5);
   // The largest double, by compare and swap on its bits.
   unsigned long long* const bits = reinterpret_cast<unsigned long long*>(sum + 1);
-  unsigned long long old = *bits;
+  unsigned long long old = atomicAdd(bits, 0);
   while (__longlong_as_double(static_cast<long long>(old)) < i) {
     const unsigned long long seen =
         atomicCAS(bits, old, static_cast<unsigned long long>(__double_as_longlong(i)));

@@ -43,7 +43,11 @@ void check_argument(const T& value, int index, std::source_location site) {
   if constexpr (std::is_pointer_v<T>) {
     if (value != nullptr) check_pointer_argument(reinterpret_cast<const void*>(value), index, site);
   } else if constexpr (std::is_class_v<T>) {
-    check_struct_argument(&value, sizeof value, index, site);
+    T copy = value;
+#if __has_builtin(__builtin_clear_padding)
+    __builtin_clear_padding(&copy);  // which may hold what looks like a pointer
+#endif
+    check_struct_argument(&copy, sizeof copy, index, site);
   }
 }
 
