@@ -48,7 +48,7 @@ KRIGON_ELEMENT Smooth log_improvement(double gain) {
 }
 
 /// log of a step from 0 to 1 at x = 0: 2/3 cauchy(x - m) below, 1 - 2/3 cauchy(x + m) above,
-/// cauchy(x) = 1 / (1 + x^2), m = 1/sqrt(3); once continuously differentiable.
+/// cauchy(x) = 1 / (1 + x^2), m = 1/sqrt(3), its inflection: twice continuously differentiable.
 KRIGON_ELEMENT Smooth log_fatstep(double x) {
   constexpr double kM = 0.57735026918962576451;
   constexpr double kLogTwoThirds = -0.40546510810816438198;

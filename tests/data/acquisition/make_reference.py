@@ -258,6 +258,100 @@ def ehvi():
     return rows
 
 
+# Smoothed utilities over given samples: tau of the improvement, of a maximum of logs, of a step.
+TAU_RELU, TAU_MAX, TAU_STEP = mpf(10) ** -6, mpf(10) ** -2, mpf(10) ** -3
+MEANS = [0.25, -0.125, 0.5]
+COVARIANCE = [[1.0, 0.5, -0.25], [0.5, 0.75, 0.125], [-0.25, 0.125, 1.5]]
+BASE = [[0.5, -1.25, 0.75], [-0.75, 0.5, 2.0], [1.5, 1.0, -1.0], [-2.0, 0.25, 0.125]]
+BASE_2 = [[0.25, 1.5, -0.5], [-1.0, 0.75, -0.25], [0.5, -2.0, 1.0], [1.25, -0.5, 0.0625]]
+
+
+def fat_log_positive(x):
+    x = x / TAU_RELU
+    return mp.log(TAU_RELU * (mp.log1p(mp.exp(x)) + 1 / (10 * (1 + x**2))))
+
+
+def fat_max(values):
+    most = max(values)
+    gaps = [(most - v) / TAU_MAX for v in values]
+    return most + TAU_MAX * mp.log(sum(1 / (1 + d + d * d / 2) for d in gaps))
+
+
+def fat_min(values):
+    return -fat_max([-v for v in values])
+
+
+def fat_log_step(x):
+    x, m = x / TAU_STEP, 1 / mp.sqrt(3)
+    return mp.log(mpf(2) / 3 / (1 + (x - m) ** 2) if x < 0 else 1 - mpf(2) / 3 / (1 + (x + m) ** 2))
+
+
+def joint(moments, z):
+    q = len(z)
+    cov = mp.matrix(q, q)
+    for i in range(q):
+        for j in range(q):
+            cov[i, j] = moments[q + i * q + j]
+    f = mp.cholesky(cov) * mp.matrix(z)
+    return [moments[i] + f[i] for i in range(q)]
+
+
+def log_mean_exp(values):
+    return mp.log(sum(mp.exp(v) for v in values) / len(values))
+
+
+def smooth_ei(*moments):
+    return log_mean_exp([fat_max([fat_log_positive(mpf(-1) / 8 - f) for f in joint(moments, z)]) for z in BASE])
+
+
+def smooth_pi(*moments):
+    return log_mean_exp([fat_max([fat_log_step(mpf(-1) / 8 - f) for f in joint(moments, z)]) for z in BASE])
+
+
+def smooth_ehvi(*moments):
+    """Two objectives, reference (1, 1), the front {(0, 1/2), (1/2, 0)}: three boxes, cut along the first."""
+    boxes = [((-mp.inf, 0), (-mp.inf, 1)), ((0, mpf(1) / 2), (-mp.inf, mpf(1) / 2)), ((mpf(1) / 2, 1), (-mp.inf, 0))]
+    half = len(moments) // 2
+    utilities = []
+    for z1, z2 in zip(BASE, BASE_2):
+        f = list(zip(joint(moments[:half], z1), joint(moments[half:], z2)))
+        total = mpf(0)
+        for box in boxes:
+            for subset in range(1, 2 ** len(f)):
+                members = [p for i, p in enumerate(f) if subset >> i & 1]
+                side = [fat_min([fat_log_positive(box[m][1] - p[m]) for p in members] +
+                                ([mp.log(box[m][1] - box[m][0])] if box[m][0] > -mp.inf else []))
+                        for m in range(2)]
+                total += (-1) ** (len(members) + 1) * mp.exp(sum(side))
+        utilities.append(mp.log(total))
+    return log_mean_exp(utilities)
+
+
+def smoothed():
+    block = [mpf(m) for m in MEANS] + [mpf(c) for row in COVARIANCE for c in row]
+    rows = []
+    for name, function, moments in (("q_log_ei", smooth_ei, block), ("q_log_pi", smooth_pi, block),
+                                    ("q_log_ehvi", smooth_ehvi, block + block)):
+        gradient = []
+        for at in range(len(moments)):
+            i = at % len(block) - 3
+            other = at + (i % 3) * 3 + i // 3 - i if i >= 0 else at  # the entry across the diagonal
+
+            def moved(by):
+                m = list(moments)
+                m[at] += by
+                if other != at:
+                    m[other] += by
+                return function(*m)
+
+            step = mpf(10) ** -25
+            slope = (moved(step) - moved(-step)) / (2 * step)
+            gradient.append(slope / 2 if other != at else slope)
+        rows.append({"name": name, "moments": moments, "base": BASE, "base_2": BASE_2,
+                     "value": function(*moments), "adjoint": gradient})
+    return rows
+
+
 def plain(value):
     if isinstance(value, mpf):
         return float(value)
@@ -276,4 +370,4 @@ def write(data):
 
 
 if __name__ == "__main__":
-    write({"marginal": marginal(), "sampled": sampled(), "length": lengths(), "ehvi": ehvi()})
+    write({"marginal": marginal(), "sampled": sampled(), "length": lengths(), "ehvi": ehvi(), "smoothed": smoothed()})

@@ -1,6 +1,8 @@
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <fstream>
+#include <limits>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -127,6 +129,34 @@ TEST(QLogEhvi, OnePointAgreesWithTheExactFormWithinMonteCarloError) {
       EXPECT_NEAR(at.adjoint[m][0], d_mean[m], 0.05 * (1 + std::abs(d_mean[m]))) << mean;
       EXPECT_NEAR(at.adjoint[m][1], d_variance[m], 0.05 * (1 + std::abs(d_variance[m]))) << mean;
     }
+  }
+}
+
+// The smoothed volumes themselves, over given samples.
+TEST(QLogEhvi, AgreesWithSixtyDigitsSampleBySample) {
+  const json& rows = reference()["smoothed"];
+  const auto row =
+      std::find_if(rows.begin(), rows.end(), [](const json& r) { return r["name"] == "q_log_ehvi"; });
+  ASSERT_NE(row, rows.end());
+  // The same three boxes as there, cut along the first objective.
+  const double infinity = std::numeric_limits<double>::infinity();
+  const std::vector<double> lower{-infinity, -infinity, 0, -infinity, 0.5, -infinity},
+      upper{0, 1, 0.5, 0.5, 1, 0};
+  std::vector<double> base;
+  for (std::size_t s = 0; s < 4; ++s) {
+    for (const char* part : {"base", "base_2"}) {
+      for (const json& x : (*row)[part][s]) base.push_back(x);
+    }
+  }
+  const auto all = (*row)["moments"].get<std::vector<double>>();
+  const std::vector<std::vector<double>> moments{{all.begin(), all.begin() + 12},
+                                                 {all.begin() + 12, all.end()}};
+  const HypervolumeTerm term{{2, 3, lower.data(), upper.data()}, 3, 4, base.data()};
+  const Evaluated at = evaluate(term, moments);
+  EXPECT_NEAR(at.value, (*row)["value"], 1e-10);
+  for (std::size_t i = 0; i < 24; ++i) {
+    const double expected = (*row)["adjoint"][i];
+    EXPECT_NEAR(at.adjoint[i / 12][i % 12], expected, 1e-9 * (1 + std::abs(expected))) << i;
   }
 }
 
