@@ -8,7 +8,7 @@
 /// Two kernels of the kind that the CUDA backend is made of, with the mistakes that the tests plant in them.
 namespace krigon::planted {
 
-constexpr int kTile = 16;
+constexpr int kTile = 8;
 
 struct Points {
   const double* x;  ///< n by d, column by column

@@ -121,6 +121,10 @@ TEST_F(Graphs, AreSpoiltByCallsThatWait) {
   };
   spoils([this] { return cudaStreamSynchronize(a); });
   spoils([this] { return cudaStreamQuery(a); });
+  spoils([this] { return cudaStreamSynchronize(b); });
+  spoils([this] { return cudaStreamQuery(b); });
+  spoils([this] { return cudaEventSynchronize(fork); });
+  spoils([this] { return cudaEventQuery(fork); });
   spoils([] { return cudaDeviceSynchronize(); });
   spoils([&p] { return cudaMalloc(&p, 8); });
   spoils([&p] { return cudaMallocHost(&p, 8); });

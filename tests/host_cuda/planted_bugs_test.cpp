@@ -72,7 +72,7 @@ const Expected kExpected[] = {
     {Bug::kMissingWarpBarrier, kWrongResult, "nan"},
     {Bug::kOffByOneWrite, kViolation, "outside the device memory that it may use: 0 bytes past the end"},
     {Bug::kReadBelowStart, kWrongResult, "nan"},
-    {Bug::kSharedIndexOutOfBounds, kViolation, "index 16 out of bounds"},
+    {Bug::kSharedIndexOutOfBounds, kViolation, "index 8 out of bounds"},
     {Bug::kDynamicSharedTooSmall, kViolation, "past the start of shared memory 'dynamic' of 8 bytes"},
     {Bug::kUninitialisedDeviceMemory, kWrongResult, "nan"},
     {Bug::kReadBeforeSync, kWrongResult, "wrong", false},

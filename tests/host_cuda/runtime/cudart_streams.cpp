@@ -165,6 +165,8 @@ cudaError_t cudaStreamQuery(cudaStream_t stream) {
   Stream& queue = device.stream(stream, "cudaStreamQuery");
   if (const cudaError_t refused = device.refuse_in_capture(queue); refused != cudaSuccess)
     return remember(refused);
+  if (const cudaError_t refused = device.refuse_in_capture(); refused != cudaSuccess)
+    return remember(refused);
   device.progress();
   return device.idle(queue) ? cudaSuccess : cudaErrorNotReady;
 }
@@ -216,7 +218,10 @@ cudaError_t cudaEventQuery(cudaEvent_t event) {
   const std::lock_guard lock(runtime_mutex());  // 'not ready' is no error to remember
   const std::shared_ptr<Event>& e = events().get(event, "cudaEventQuery");
   if (const auto capture = e->capture.lock()) return remember(spoil(*capture, cudaErrorCapturedEvent));
-  Device::instance().progress();
+  Device& device = Device::instance();
+  if (const cudaError_t refused = device.refuse_in_capture(); refused != cudaSuccess)
+    return remember(refused);
+  device.progress();
   return e->completed == e->recorded ? cudaSuccess : cudaErrorNotReady;
 }
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t from, cudaEvent_t to) {

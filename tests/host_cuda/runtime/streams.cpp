@@ -158,6 +158,8 @@ void Device::run_until(Done done, Stream* wanted) {
 
 cudaError_t Device::wait(Stream& stream) {
   if (const cudaError_t refused = refuse_in_capture(stream); refused != cudaSuccess) return refused;
+  // Of another stream than the captured one too, in the modes that forbid what may be unsafe.
+  if (const cudaError_t refused = refuse_in_capture(); refused != cudaSuccess) return refused;
   run_until([&stream] { return stream.queue.empty(); }, &stream);
   return cudaSuccess;
 }
@@ -173,6 +175,7 @@ cudaError_t Device::wait_all() {
 }
 
 cudaError_t Device::wait(const std::shared_ptr<Event>& event) {
+  if (const cudaError_t refused = refuse_in_capture(); refused != cudaSuccess) return refused;
   run_until([&event] { return event->completed >= event->recorded; }, nullptr);
   return cudaSuccess;
 }

@@ -41,7 +41,7 @@ constinit thread_local Position position{};
 
 namespace {
 
-constexpr unsigned kMostThreads = 512;  ///< or one block
+constexpr unsigned kMostThreads = 256;  ///< or two blocks, which may race
 
 /// While one lives, what the thread does is no access and orders nothing, in the sanitizer's eyes.
 class Unseen {
@@ -263,7 +263,7 @@ void run_kernel(const KernelLaunch& launch) {
   for (std::size_t i = 0; i < order.size(); ++i) {
     blocks.push_back(std::make_unique<Block>(threads, launch.shared_bytes));
   }
-  const std::size_t at_once = std::min<std::size_t>(order.size(), std::max(1U, kMostThreads / threads));
+  const std::size_t at_once = std::min<std::size_t>(order.size(), std::max(2U, kMostThreads / threads));
   pool->run(static_cast<unsigned>(at_once) * threads, [&](unsigned worker) {
     const unsigned t = worker % threads;
     for (std::size_t i = worker / threads; i < order.size(); i += at_once) {
