@@ -57,6 +57,43 @@ TEST(KnowledgeGradient, AgreesWithNumericalIntegration) {
   }
 }
 
+// The same between all places where any two lines meet: the largest line in each interval, no envelope.
+double knowledge_by_intervals(const std::vector<double>& moments, std::size_t n, double noise) {
+  const double sigma = std::sqrt(moments[n] + noise);
+  std::vector<double> ends{-40, 40};
+  for (std::size_t a = 0; a < n; ++a) {
+    for (std::size_t b = 0; b < a; ++b) {
+      const double z = (moments[b] - moments[a]) / (moments[n + a] - moments[n + b]) * sigma;
+      if (std::abs(z) < 40) ends.push_back(z);
+    }
+  }
+  std::sort(ends.begin(), ends.end());
+  const auto density = [](double z) {
+    return std::exp(-0.5 * z * z) / std::sqrt(2 * 3.14159265358979323846);
+  };
+  double sum = 0;
+  for (std::size_t i = 0; i + 1 < ends.size(); ++i) {
+    const double middle = 0.5 * (ends[i] + ends[i + 1]);
+    std::size_t least = 0;
+    const auto line = [&](std::size_t a) { return moments[a] + moments[n + a] / sigma * middle; };
+    for (std::size_t a = 1; a < n; ++a) least = line(a) < line(least) ? a : least;
+    const double chance =
+        0.5 * (std::erfc(-ends[i + 1] / std::sqrt(2.0)) - std::erfc(-ends[i] / std::sqrt(2.0)));
+    sum += moments[least] * chance + moments[n + least] / sigma * (density(ends[i]) - density(ends[i + 1]));
+  }
+  return *std::min_element(moments.begin(), moments.begin() + static_cast<std::ptrdiff_t>(n)) - sum;
+}
+
+TEST(KnowledgeGradient, AgreesWithTheLargestLineOfEveryInterval) {
+  for (std::uint64_t trial = 0; trial < 300; ++trial) {
+    Random random(5, trial, Purpose::candidates);
+    const std::size_t n = 2 + random.below(20);
+    const auto moments = random_moments(random, n, 0, 0.2 + random.uniform());
+    EXPECT_NEAR(std::exp(knowledge(moments, 0.1).value), knowledge_by_intervals(moments, n, 0.1), 1e-13)
+        << "trial " << trial << ", " << n << " places";
+  }
+}
+
 TEST(KnowledgeGradient, OfTwoPlacesIsExpectedImprovement) {
   // A place that nothing is learnt about, and a noiseless observation: improvement below its mean.
   const Term ei = marginal_term(log_ei(-0.25), 0.5, 0.75);
