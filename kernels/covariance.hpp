@@ -1,5 +1,6 @@
 #pragma once
 
+#include "kernels/covariance_kind.hpp"
 #include "kernels/exp.hpp"
 #include "kernels/matern52.hpp"
 #include "kernels/platform.hpp"
@@ -38,5 +39,20 @@ struct RbfCovariance {
     return {e, e};
   }
 };
+
+/// By kind; a periodic factor's features are under the rbf. Not for linear.
+KRIGON_ELEMENT StationaryValue stationary_value(CovarianceKind kind, double r2) {
+  switch (kind) {
+    case CovarianceKind::matern32:
+      return Matern32Covariance::at(r2);
+    case CovarianceKind::rbf:
+    case CovarianceKind::periodic:
+      return RbfCovariance::at(r2);
+    case CovarianceKind::matern52:
+    case CovarianceKind::linear:
+      break;
+  }
+  return Matern52Covariance::at(r2);
+}
 
 }  // namespace krigon

@@ -127,8 +127,8 @@ class Backend {
                     double beta, View c) = 0;
   /// Row n of the factor L (n+1 x n+1, of which n x n is done) from the new point's covariances in
   /// `row` (n+1 entries: with the old points, then its own with noise): L(n, 0..n-1) = L^-1 row,
-  /// L(n, n) = sqrt(max(row(n) - |L(n, 0..n-1)|^2, floor)). `floor`: one value on the device.
-  virtual void cholesky_append(View l, ConstView row, const double* floor) = 0;
+  /// L(n, n) = sqrt(max(row(n) - |L(n, 0..n-1)|^2, floor row(n))).
+  virtual void cholesky_append(View l, ConstView row, double floor) = 0;
   /// Takes point `index` out of the factor: l's leading n-1 x n-1 becomes the factor without it. O(n^2).
   virtual void cholesky_remove(View l, std::int64_t index) = 0;
 
@@ -156,8 +156,8 @@ class Backend {
   virtual void gram(const ResidentCovariance& covariance, ConstView u, ConstView v, ConstView theta,
                     View k) = 0;
   /// The adjoint of gram: given dk (n x m), adds to du (F x n), to dv (F x m) and to dtheta (the rows of
-  /// the signal variances). Any may be empty. Where u and v are the same points, both get their share.
-  /// A pair at distance 0 adds nothing to features.
+  /// the signal variances). Any may be empty; none may overlap another. Where u and v are the same points,
+  /// du and dv hold a share each.
   virtual void gram_vjp(const ResidentCovariance& covariance, ConstView u, ConstView v, ConstView theta,
                         ConstView dk, View du, View dv, View dtheta) = 0;
   /// Adds t2 + jitter (sum s2 + t2) to k's diagonal, and `noise` (n x 1) where it is not empty.
@@ -201,9 +201,9 @@ class Backend {
   virtual void remove(ResidentPosterior& model, std::int64_t index) = 0;
   /// The targets as the factor holds them (n x T), fantasies included.
   virtual void targets(ResidentPosterior& model, View out) = 0;
-  /// Leave-one-out predictions (noise included) in closed form (Rasmussen and Williams 2006, eq. 5.12).
-  /// out: T + 1 rows: the means of output 0 .. T-1, the variance; a column per point.
-  virtual void leave_one_out(ResidentPosterior& model, View out) = 0;
+  /// K^-1 (targets - c) (n x T), and the diagonal of K^-1 (n x 1): what leave-one-out predictions and
+  /// tests need. Points without targets have a weight of 0. Either may be empty.
+  virtual void weights(ResidentPosterior& model, View alpha, View inverse_diagonal) = 0;
   /// Conditions prior functions on the data of output 0 by Matheron's rule (Wilson et al. 2020).
   virtual std::unique_ptr<ResidentPaths> prepare_paths(ResidentPosterior& model, const HostPaths& paths) = 0;
   /// out(s, j) := path s at point j. x: D x m, out: S x m.
@@ -219,7 +219,8 @@ class Backend {
 /// the process may run on. KRIGON_SIMD = baseline | avx2 | avx512 holds the loops to less than the CPU has.
 struct CpuOptions {
   int threads = 0;
-  std::string simd;  ///< as KRIGON_SIMD; empty: that variable, else the best that the CPU has
+  std::string simd;   ///< as KRIGON_SIMD; empty: that variable, else the best that the CPU has
+  bool fused = true;  ///< false: coarse operations as they are composed, slower; for comparison
 };
 std::unique_ptr<Backend> make_cpu_backend(const CpuOptions& options = {});
 

@@ -83,8 +83,12 @@ void SpareMemory::give(Scratch scratch) noexcept {
   if (scratch.size() > smallest->size()) std::swap(*smallest, scratch);
 }
 
-CpuBackend::CpuBackend(int threads, const Tiles& tiles)
-    : tiles_(tiles), pool_(threads), spaces_(static_cast<std::size_t>(pool_.threads())) {
+CpuBackend::CpuBackend(int threads, const Tiles& tiles, bool fused)
+    : tiles_(tiles),
+      fused_(fused),
+      pool_(threads),
+      spaces_(static_cast<std::size_t>(pool_.threads())),
+      task_space_(spaces_.size()) {
   for (auto& space : spaces_) space.tile.resize(spaces_.size());
 }
 
@@ -162,8 +166,7 @@ void CpuBackend::cholesky_inverse(View a) {
 }
 
 void CpuBackend::triangular_solve(ConstView l, Transpose transpose, View b) {
-  check(square(l) && b.rows == l.rows && (l.batch == b.batch || l.stride == 0),
-        "triangular_solve: the shapes do not match");
+  check(square(l) && b.rows == l.rows && fits(l, b.batch), "triangular_solve: the shapes do not match");
   const SerialBlas serial;
   constexpr std::int64_t kColumns = 64;
   const std::int64_t chunks = (b.columns + kColumns - 1) / kColumns;
@@ -171,7 +174,7 @@ void CpuBackend::triangular_solve(ConstView l, Transpose transpose, View b) {
     const View member = b.member(task / chunks);
     const std::int64_t first = task % chunks * kColumns;
     blas_solve_left(transpose == Transpose::yes, b.rows, std::min(kColumns, b.columns - first), 1.0,
-                    l.member(task / chunks).data, l.leading, member.column(first), b.leading);
+                    member_of(l, task / chunks).data, l.leading, member.column(first), b.leading);
   });
 }
 
@@ -181,8 +184,7 @@ void CpuBackend::gemm(double alpha, ConstView a, Transpose a_transpose, ConstVie
   const bool tb = b_transpose == Transpose::yes;
   const std::int64_t inner = ta ? a.rows : a.columns;
   check((ta ? a.columns : a.rows) == c.rows && (tb ? b.rows : b.columns) == c.columns &&
-            (tb ? b.columns : b.rows) == inner && (a.batch == c.batch || a.stride == 0) &&
-            (b.batch == c.batch || b.stride == 0),
+            (tb ? b.columns : b.rows) == inner && fits(a, c.batch) && fits(b, c.batch),
         "gemm: the shapes do not match");
   const SerialBlas serial;
   constexpr std::int64_t kColumns = 128;
@@ -190,68 +192,65 @@ void CpuBackend::gemm(double alpha, ConstView a, Transpose a_transpose, ConstVie
   pool_.run(chunks * c.batch, [&](std::int64_t task, int) {
     const std::int64_t member = task / chunks;
     const std::int64_t first = task % chunks * kColumns;
-    const ConstView bm = b.member(member);
-    blas_gemm(ta, tb, c.rows, std::min(kColumns, c.columns - first), inner, alpha, a.member(member).data,
+    const ConstView bm = member_of(b, member);
+    blas_gemm(ta, tb, c.rows, std::min(kColumns, c.columns - first), inner, alpha, member_of(a, member).data,
               a.leading, tb ? bm.data + first : bm.column(first), b.leading, beta,
               c.member(member).column(first), c.leading);
   });
 }
 
-void CpuBackend::gram(ConstView x, ConstView z, double signal, View k, View weight) {
-  check(x.rows == z.rows && k.rows == x.columns && k.columns == z.columns &&
-            (x.batch == k.batch || x.stride == 0) && (z.batch == k.batch || z.stride == 0) &&
-            (weight.data == nullptr ||
-             (weight.rows == k.rows && weight.columns == k.columns && weight.batch == k.batch)),
-        "gram: the shapes do not match");
-  const std::int64_t n = k.rows;
-  const std::int64_t dims = x.rows;
-  const std::int64_t ld = padded_rows(n);
-  constexpr std::int64_t kColumns = 16;
-  const std::int64_t chunks = (k.columns + kColumns - 1) / kColumns;
-  pool_.run(chunks * k.batch, [&](std::int64_t task, int) {
-    const std::int64_t member = task / chunks;
-    const std::int64_t first = task % chunks * kColumns;
-    const std::int64_t columns = std::min(kColumns, k.columns - first);
-    Scratch scratch;
-    double* points = scratch.need(static_cast<std::size_t>(ld * (dims + 2 * kColumns)));
-    double* values = points + ld * dims;
-    double* weights = values + ld * kColumns;
-    const ConstView xm = x.member(member);
-    for (std::int64_t i = 0; i < n; ++i) {
-      for (std::int64_t d = 0; d < dims; ++d) points[d * ld + i] = xm.column(i)[d];
-    }
-    tiles_.gram(n, columns, dims, points, ld, z.member(member).column(first), z.leading, signal, values, ld,
-                weight.data == nullptr ? nullptr : weights, ld, false, 0);
-    for (std::int64_t c = 0; c < columns; ++c) {
-      std::copy_n(values + c * ld, n, k.member(member).column(first + c));
-      if (weight.data != nullptr) std::copy_n(weights + c * ld, n, weight.member(member).column(first + c));
-    }
-  });
+namespace {
+
+/// What the fused code is for: one stationary factor over all columns in their order.
+bool is_plain(const CovarianceSpec& spec, std::int64_t columns) {
+  if (spec.factors.size() != 1) return false;
+  const CovarianceFactor& factor = spec.factors.front();
+  if (factor.kind == CovarianceKind::periodic || factor.kind == CovarianceKind::linear) return false;
+  if (static_cast<std::int64_t>(factor.columns.size()) != columns) return false;
+  for (std::int64_t k = 0; k < columns; ++k) {
+    if (factor.columns[static_cast<std::size_t>(k)] != k) return false;
+  }
+  return true;
 }
+
+}  // namespace
 
 std::unique_ptr<ResidentData> CpuBackend::load(const HostData& host) {
   const auto n = static_cast<std::size_t>(host.n);
-  const std::size_t dims = host.groups.size();
-  check(host.n >= 0 && host.columns.size() == n * dims && host.targets.size() == n,
-        "load: n, columns, targets and groups do not match");
+  const std::int64_t columns =
+      host.n == 0 ? host.covariance.columns() : static_cast<std::int64_t>(host.columns.size()) / host.n;
+  if (!fused_ || !is_plain(host.covariance, columns)) return ComposedBackend::load(host);
+  check_data(host);
+  const CovarianceFactor& factor = host.covariance.factors.front();
   auto data = std::make_unique<CpuData>();
   data->n = host.n;
-  data->columns = static_cast<std::int64_t>(dims);
-  std::int32_t groups = 0;
-  for (const std::int32_t group : host.groups) {
-    check(group >= 0, "load: a group is negative");
-    groups = std::max(groups, group + 1);
-  }
-  data->groups = groups;
+  data->columns = columns;
+  data->outputs = n == 0 ? 1 : static_cast<std::int64_t>(host.targets.size() / n);
+  data->layout = {host.covariance.groups(), 0, 1};
+  data->kind = factor.kind;
+  data->groups = host.covariance.groups();
   data->points.assign(host.columns.begin(), host.columns.end());
   data->targets.assign(host.targets.begin(), host.targets.end());
-  data->group.assign(host.groups.begin(), host.groups.end());
+  data->noise.assign(host.noise.begin(), host.noise.end());
+  data->group = factor.groups;
+  const auto dims = static_cast<std::size_t>(columns);
   data->centre.assign(dims, 0.0);
   for (std::size_t i = 0; i < n; ++i) {
     for (std::size_t k = 0; k < dims; ++k)
       data->centre[k] += host.columns[i * dims + k] / static_cast<double>(n);
   }
   return data;
+}
+
+ResidentData& CpuBackend::general(ResidentData& resident) {
+  auto* data = dynamic_cast<CpuData*>(&resident);
+  if (data == nullptr) return resident;
+  if (data->general == nullptr) {
+    CovarianceSpec spec = CovarianceSpec::matern52(data->group);
+    spec.factors.front().kind = data->kind;
+    data->general = ComposedBackend::load({data->n, data->points, data->targets, data->noise, spec});
+  }
+  return *data->general;
 }
 
 }  // namespace detail
@@ -293,7 +292,7 @@ std::unique_ptr<Backend> make_cpu_backend(const CpuOptions& options) {
     throw UsageError("instruction set '" + simd + "' (KRIGON_SIMD); this processor allows: " + allowed);
   }
   const int threads = options.threads > 0 ? options.threads : threads_from_environment();
-  return std::make_unique<detail::CpuBackend>(threads, *tiles);
+  return std::make_unique<detail::CpuBackend>(threads, *tiles, options.fused);
 }
 
 }  // namespace krigon

@@ -5,6 +5,7 @@
 //   W = alpha alpha' - K^-1
 //   d/d ln l_k = sum_{i > j} W_ij weight_ij (x_ik - x_jk)^2,   x scaled by 1/l
 //   d/d ln s2 = tr(W s2 C) / 2,  d/d ln t2 = tr(W) t2 / 2,  d/d c = sum alpha
+// and known noise variances of the points are on K's diagonal too.
 //
 // The inverse and its derivative are never whole: each tile of K^-1 is made from L^-1, turned into
 // M = W o weight and reduced while it is in cache. One small product M X serves all lengthscales:
@@ -55,9 +56,11 @@ void CpuBackend::fill_covariance(const CpuData& data, const double* theta, Likel
   pool_.run((n + kGramColumns - 1) / kGramColumns, [&](std::int64_t task, int) {
     const std::int64_t j = task * kGramColumns;
     const std::int64_t columns = std::min(kGramColumns, n - j);
-    tiles_.gram(n, columns, dims, points, ld, transposed + j * dims, dims, signal, k + j * ld, ld,
-                w == nullptr ? nullptr : w + j * ld, ld, true, j);
-    for (std::int64_t c = j; c < j + columns; ++c) k[c * ld + c] += diagonal;
+    tiles_.gram(static_cast<std::int32_t>(data.kind), n, columns, dims, points, ld, transposed + j * dims,
+                dims, signal, k + j * ld, ld, w == nullptr ? nullptr : w + j * ld, ld, true, j);
+    for (std::int64_t c = j; c < j + columns; ++c) {
+      k[c * ld + c] += diagonal + (data.noise.empty() ? 0.0 : data.noise[static_cast<std::size_t>(c)]);
+    }
   });
 }
 
@@ -107,9 +110,10 @@ void CpuBackend::evaluate_likelihood(const CpuData& data, const double* theta, L
   const std::int64_t block = factor_block(n);
   const std::int64_t blocks = (n + block - 1) / block;
   const std::int64_t tiles = blocks * (blocks + 1) / 2;
-  double* partial = space.partial.need(static_cast<std::size_t>(tiles * (dims + 1)));
+  double* partial = space.partial.need(static_cast<std::size_t>(tiles * (dims + 2)));
   const double* weight = space.weight.need(static_cast<std::size_t>(ld * n));
   const double* points = space.points.need(static_cast<std::size_t>(ld * dims));
+  const double* known = data.noise.empty() ? nullptr : data.noise.data();
   pool_.run(tiles, [&](std::int64_t t, int worker) {
     const auto [row, column] = lower_block(blocks, t);
     const std::int64_t i0 = row * block;
@@ -121,11 +125,14 @@ void CpuBackend::evaluate_likelihood(const CpuData& data, const double* theta, L
     double* product = tile + block * block;
     double* row_sum = product + block * dims;
     double* column_sum = row_sum + block;
-    double* sums = partial + t * (dims + 1);
+    double* sums = partial + t * (dims + 2);
     inverse_tile(n, inverse, ld, i0, rows, j0, columns, tile, block);
-    sums[dims] = 0;
+    sums[dims] = sums[dims + 1] = 0;
     if (row == column) {
       for (std::int64_t i = 0; i < rows; ++i) sums[dims] += tile[i * block + i];
+      if (known != nullptr) {
+        for (std::int64_t i = 0; i < rows; ++i) sums[dims + 1] += known[i0 + i] * tile[i * block + i];
+      }
     }
     tiles_.gradient_tile(rows, columns, row == column, alpha + i0, alpha + j0, weight + j0 * ld + i0, ld,
                          tile, block, row_sum, column_sum);
@@ -143,22 +150,29 @@ void CpuBackend::evaluate_likelihood(const CpuData& data, const double* theta, L
   double* gradient = out + 2;
   std::fill(gradient, gradient + groups + 3, 0.0);
   double trace = 0;
+  double known_trace = 0;  // of W times the known noise
+  for (std::size_t i = 0; i < data.noise.size(); ++i) known_trace += data.noise[i] * alpha[i] * alpha[i];
   for (std::int64_t t = 0; t < tiles; ++t) {
-    const double* sums = partial + t * (dims + 1);
+    const double* sums = partial + t * (dims + 2);
     for (std::int64_t k = 0; k < dims; ++k) gradient[data.group[static_cast<std::size_t>(k)]] += sums[k];
     trace += sums[dims];
+    known_trace -= sums[dims + 1];
   }
-  // tr(W s2 C) = tr(W K) - diagonal tr(W); tr(W K) = quadratic - n.
+  // tr(W s2 C) = tr(W K) - tr(W diagonal); tr(W K) = quadratic - n.
   const double diagonal = noise + jitter * (signal + noise);
   const double w_trace = alpha_square - trace;
-  gradient[groups] =
-      0.5 * ((quadratic - static_cast<double>(n)) - diagonal * w_trace + jitter * signal * w_trace);
+  gradient[groups] = 0.5 * ((quadratic - static_cast<double>(n)) - diagonal * w_trace - known_trace +
+                            jitter * signal * w_trace);
   gradient[groups + 1] = 0.5 * noise * (1.0 + jitter) * w_trace;
   gradient[groups + 2] = alpha_sum;
 }
 
 void CpuBackend::mll_value_grad(ResidentData& resident, ConstView theta, View out) {
-  auto& data = static_cast<CpuData&>(resident);
+  auto* plain = dynamic_cast<CpuData*>(&resident);
+  if (plain == nullptr || plain->outputs > 1) {
+    return ComposedBackend::mll_value_grad(general(resident), theta, out);
+  }
+  const CpuData& data = *plain;
   if (theta.rows != data.groups + 4 || out.rows != data.groups + 5 || theta.columns != out.columns) {
     throw UsageError("mll_value_grad: theta needs groups + 4 rows, out groups + 5, and as many columns each");
   }

@@ -13,6 +13,7 @@
 #include "backend/blas.hpp"
 #include "backend/cpu_backend.hpp"
 #include "backend/factor.hpp"
+#include "kernels/covariance.hpp"
 #include "krigon/error.hpp"
 
 namespace krigon::detail {
@@ -23,7 +24,7 @@ std::size_t size_of(std::int64_t count) {
   return static_cast<std::size_t>(count);
 }
 
-constexpr std::int64_t kChunk = 40;  ///< candidates that a thread takes at a time, at most
+constexpr std::int64_t kChunk = 40;  ///< candidates that a thread takes at a time, at most, or one group
 
 }  // namespace
 
@@ -34,6 +35,7 @@ void CpuPosterior::release() noexcept {
   }
   points = {};
   alpha = {};
+  target = {};
 }
 
 void CpuBackend::allocate_posterior(CpuPosterior& model, std::int64_t capacity) const {
@@ -41,7 +43,8 @@ void CpuBackend::allocate_posterior(CpuPosterior& model, std::int64_t capacity) 
   model.leading = padded_rows(capacity);
   model.release();
   model.points.need(size_of(model.leading * model.columns));
-  model.alpha.need(size_of(capacity));
+  model.alpha.need(size_of(capacity * model.outputs));
+  model.target.need(size_of(capacity * model.outputs));
   SpareMemory& spare = model.spare();
   model.factor = spare.take(size_of(model.leading * capacity));
   const std::int64_t rows = tiles_.panel_rows;
@@ -65,7 +68,8 @@ void CpuBackend::allocate_posterior(CpuPosterior& model, std::int64_t capacity) 
   model.work.resize(size_of(pool_.threads()));
 }
 
-void CpuBackend::pack_inverse(CpuPosterior& model, const double* inverse, std::int64_t ld) {
+void CpuBackend::pack_inverse(CpuPosterior& model, const double* inverse, std::int64_t column_step,
+                              std::int64_t row_step) {
   const std::int64_t rows = tiles_.panel_rows;
   const std::int64_t n = model.n;
   double* panels = model.panels.data();
@@ -76,18 +80,22 @@ void CpuBackend::pack_inverse(CpuPosterior& model, const double* inverse, std::i
     double* panel = panels + model.panel_offset[size_of(p)];
     for (std::int64_t i = 0; i < last; ++i) {
       for (std::int64_t r = std::max(i, first); r < last; ++r)
-        panel[i * rows + r - first] = inverse[i * ld + r];
+        panel[i * rows + r - first] = inverse[i * column_step + r * row_step];
     }
     double* across = transposed + model.transposed_offset[size_of(p)];
     for (std::int64_t r = first; r < last; ++r) {
-      for (std::int64_t i = r; i < n; ++i) across[(i - first) * rows + r - first] = inverse[r * ld + i];
+      for (std::int64_t i = r; i < n; ++i) {
+        across[(i - first) * rows + r - first] = inverse[r * column_step + i * row_step];
+      }
     }
   });
 }
 
 std::unique_ptr<ResidentPosterior> CpuBackend::prepare(ResidentData& resident, ConstView theta,
                                                        double* info) {
-  auto& data = static_cast<CpuData&>(resident);
+  auto* plain = dynamic_cast<CpuData*>(&resident);
+  if (plain == nullptr) return ComposedBackend::prepare(resident, theta, info);
+  const CpuData& data = *plain;
   if (theta.rows != data.groups + 4 || theta.columns != 1) {
     throw UsageError("prepare: theta needs groups + 4 rows and one column");
   }
@@ -98,13 +106,19 @@ std::unique_ptr<ResidentPosterior> CpuBackend::prepare(ResidentData& resident, C
   const double noise = std::exp(t[data.groups + 1]);
   model->n = model->fixed = n;
   model->columns = data.columns;
+  model->outputs = data.outputs;
+  model->kind = data.kind;
   model->signal = std::exp(t[data.groups]);
   model->noise = noise + t[data.groups + 3] * (model->signal + noise);
   model->floor = 1e-10 * (model->signal + noise);
   model->mean = t[data.groups + 2];
+  model->theta.assign(t, t + theta.rows);
+  model->group = data.group;
   for (const std::int32_t group : data.group) model->inverse_length.push_back(std::exp(-t[group]));
-  model->target = data.targets;
   allocate_posterior(*model, n + std::max<std::int64_t>(16, n / 8));
+  for (std::int64_t o = 0; o < data.outputs; ++o) {
+    std::copy_n(data.targets.data() + o * n, n, model->target_of(o));
+  }
 
   const auto factorise = [&]() -> std::int64_t {
     LikelihoodSpace& space = spaces_.front();
@@ -119,10 +133,13 @@ std::unique_ptr<ResidentPosterior> CpuBackend::prepare(ResidentData& resident, C
     for (std::int64_t j = 0; j < n; ++j) {
       std::copy(l + j * ld + j, l + j * ld + n, factor + j * model->leading + j);
     }
-    pack_inverse(*model, inverse, ld);
+    pack_inverse(*model, inverse, ld, 1);
     solve_alpha(*model);
-    const double* alpha = model->alpha.data();
-    return std::all_of(alpha, alpha + n, [](double a) { return std::isfinite(a); }) ? 0 : -1;
+    for (std::int64_t o = 0; o < model->outputs; ++o) {
+      const double* alpha = model->alpha_of(o);
+      if (!std::all_of(alpha, alpha + n, [](double a) { return std::isfinite(a); })) return -1;
+    }
+    return 0;
   };
   std::int64_t status = 0;
   if (n > 0 && n < 128) {
@@ -142,11 +159,14 @@ std::unique_ptr<ResidentPosterior> CpuBackend::prepare(ResidentData& resident, C
 }
 
 void CpuBackend::solve_alpha(CpuPosterior& model) {
-  double* alpha = model.alpha.data();
-  for (std::int64_t i = 0; i < model.n; ++i) alpha[i] = model.target[size_of(i)] - model.mean;
   const double* l = model.factor.data();
-  blas_solve_vector(false, model.n, l, model.leading, alpha);
-  blas_solve_vector(true, model.n, l, model.leading, alpha);
+  for (std::int64_t o = 0; o < model.outputs; ++o) {
+    double* alpha = model.alpha_of(o);
+    const double* target = model.target_of(o);
+    for (std::int64_t i = 0; i < model.n; ++i) alpha[i] = target[i] - model.mean;
+    blas_solve_vector(false, model.n, l, model.leading, alpha);
+    blas_solve_vector(true, model.n, l, model.leading, alpha);
+  }
 }
 
 void CpuBackend::multiply_inverse(const CpuPosterior& model, bool transpose, const double* x,
@@ -167,182 +187,204 @@ void CpuBackend::multiply_inverse(const CpuPosterior& model, bool transpose, con
   }
 }
 
-std::int64_t CpuBackend::chunk_of(const CpuPosterior& model, std::int64_t m) const {
+std::int64_t CpuBackend::chunk_of(const CpuPosterior& model, std::int64_t m, std::int64_t q) const {
   // About 20 microseconds of work are worth another thread.
   const std::int64_t threads =
       model.n * (model.n + 8 * model.columns + 64) * m < 400000 ? 1 : pool_.threads();
   const std::int64_t share = (m + threads - 1) / threads;
-  return std::clamp<std::int64_t>((share + 4) / 5 * 5, 5, kChunk);
+  const std::int64_t chunk = std::clamp<std::int64_t>((share + 4) / 5 * 5, 5, kChunk);
+  return q == 1 ? chunk : std::max<std::int64_t>(1, chunk / q) * q;
 }
 
-void CpuBackend::posterior(ResidentPosterior& resident, ConstView x, View out) {
-  auto& model = static_cast<CpuPosterior&>(resident);
-  evaluate_posterior(model, x, out, false);
+void CpuBackend::posterior(ResidentPosterior& resident, ConstView x, std::int64_t q, View out) {
+  auto* model = dynamic_cast<CpuPosterior*>(&resident);
+  if (model == nullptr) return ComposedBackend::posterior(resident, x, q, out);
+  evaluate_posterior(*model, x, q, out, false);
 }
 
-void CpuBackend::posterior_for_vjp(ResidentPosterior& resident, ConstView x, View out) {
-  auto& model = static_cast<CpuPosterior&>(resident);
-  model.candidates.need(size_of(model.columns * x.columns));
-  model.weights.need(size_of(model.leading * x.columns));
-  model.solved.need(size_of(model.leading * x.columns));
-  model.kept = x.columns;
-  evaluate_posterior(model, x, out, true);
+void CpuBackend::posterior_for_vjp(ResidentPosterior& resident, ConstView x, std::int64_t q, View out) {
+  auto* model = dynamic_cast<CpuPosterior*>(&resident);
+  if (model == nullptr) return ComposedBackend::posterior_for_vjp(resident, x, q, out);
+  model->candidates.need(size_of(model->columns * x.columns));
+  model->weights.need(size_of(model->leading * x.columns));
+  model->solved.need(size_of(model->leading * x.columns));
+  evaluate_posterior(*model, x, q, out, true);
+  model->kept = x.columns;
+  model->kept_q = q;
 }
 
-void CpuBackend::evaluate_posterior(CpuPosterior& model, ConstView x, View out, bool keep) {
-  if (x.rows != model.columns || out.rows != 2 || out.columns != x.columns) {
-    throw UsageError("posterior: x needs a row per column of the data, out 2 rows, and as many columns each");
+void CpuBackend::joint_covariance(const CpuPosterior& model, const double* z, const double* v, std::int64_t q,
+                                  double* covariance) const {
+  const std::int64_t dims = model.columns;
+  for (std::int64_t j = 0; j < q; ++j) {
+    for (std::int64_t i = j; i < q; ++i) {
+      double r2 = 0;
+      for (std::int64_t d = 0; d < dims; ++d) {
+        const double difference = z[i * dims + d] - z[j * dims + d];
+        r2 += difference * difference;
+      }
+      const double prior = model.signal * stationary_value(model.kind, r2).value;
+      const double entry = prior - blas_dot(model.n, v + i * model.leading, 1, v + j * model.leading, 1);
+      covariance[j * q + i] = covariance[i * q + j] = entry;
+    }
   }
+}
+
+void CpuBackend::evaluate_posterior(CpuPosterior& model, ConstView x, std::int64_t q, View out, bool keep) {
+  const std::int64_t outputs = model.outputs;
+  if (q < 1 || x.rows != model.columns || out.rows != q * (outputs + q) || x.columns != out.columns * q) {
+    throw UsageError(
+        "posterior: x needs a row per column of the data and q columns a member, out a column a member and "
+        "q T + q^2 rows");
+  }
+  const SerialBlas serial;
   const std::int64_t m = x.columns;
   const std::int64_t dims = model.columns;
   const std::int64_t ld = model.leading;
-  const std::int64_t chunk = chunk_of(model, m);
+  const std::int64_t chunk = chunk_of(model, m, q);
+  const std::int64_t widest = std::max(kChunk, chunk);
+  const bool single = q == 1 && outputs == 1;
   const auto evaluate = [&](std::int64_t task, int worker) {
     const std::int64_t first = task * chunk;
     const std::int64_t count = std::min(chunk, m - first);
-    double* work = model.work[size_of(worker)].need(size_of((2 * ld + dims) * kChunk));
-    double* k = work + dims * kChunk;
-    double* v = keep ? model.solved.data() + first * ld : k + ld * kChunk;
+    double* work = model.work[size_of(worker)].need(size_of((2 * ld + dims + outputs) * widest));
+    double* k = work + dims * widest;
+    double* v = keep ? model.solved.data() + first * ld : k + ld * widest;
     double* z = keep ? model.candidates.data() + first * dims : work;
+    double* means = work + (dims + 2 * ld) * widest;
     for (std::int64_t j = 0; j < count; ++j) {
       for (std::int64_t d = 0; d < dims; ++d) {
         z[j * dims + d] = x.column(first + j)[d] * model.inverse_length[size_of(d)];
       }
     }
-    tiles_.gram(model.n, count, dims, model.points.data(), ld, z, dims, model.signal, k, ld,
-                keep ? model.weights.data() + first * ld : nullptr, ld, false, 0);
+    tiles_.gram(static_cast<std::int32_t>(model.kind), model.n, count, dims, model.points.data(), ld, z, dims,
+                model.signal, k, ld, keep ? model.weights.data() + first * ld : nullptr, ld, false, 0);
     multiply_inverse(model, false, k, count, v);
-    for (std::int64_t j = 0; j < count; ++j) {
-      double mean = 0;
-      double square = 0;
-      tiles_.moments(model.n, k + j * ld, model.alpha.data(), v + j * ld, &mean, &square);
-      out.column(first + j)[0] = model.mean + mean;
-      out.column(first + j)[1] = model.signal - square;
+    if (single) {
+      for (std::int64_t j = 0; j < count; ++j) {
+        double mean = 0;
+        double square = 0;
+        tiles_.moments(model.n, k + j * ld, model.alpha.data(), v + j * ld, &mean, &square);
+        out.column(first + j)[0] = model.mean + mean;
+        out.column(first + j)[1] = model.signal - square;
+      }
+      return;
+    }
+    std::fill_n(means, count * outputs, 0.0);
+    if (model.n > 0) {
+      blas_gemm(true, false, count, outputs, model.n, 1.0, k, ld, model.alpha.data(), model.capacity, 0.0,
+                means, count);
+    }
+    for (std::int64_t j = 0; j < count; j += q) {
+      double* to = out.column((first + j) / q);
+      for (std::int64_t o = 0; o < outputs; ++o) {
+        for (std::int64_t i = 0; i < q; ++i) to[o * q + i] = model.mean + means[o * count + j + i];
+      }
+      joint_covariance(model, z + j * dims, v + j * ld, q, to + q * outputs);
     }
   };
   pool_.run((m + chunk - 1) / chunk, evaluate);
 }
 
 void CpuBackend::posterior_vjp(ResidentPosterior& resident, ConstView adjoint, View dx) {
-  auto& model = static_cast<CpuPosterior&>(resident);
+  auto* plain = dynamic_cast<CpuPosterior*>(&resident);
+  if (plain == nullptr) return ComposedBackend::posterior_vjp(resident, adjoint, dx);
+  CpuPosterior& model = *plain;
   const std::int64_t m = model.kept;
-  if (adjoint.rows != 2 || adjoint.columns != m || dx.rows != model.columns || dx.columns != m) {
-    throw UsageError("posterior_vjp: adjoint and dx need a column per point of the last posterior_for_vjp");
+  const std::int64_t q = model.kept_q;
+  const std::int64_t outputs = model.outputs;
+  if (adjoint.rows != q * (outputs + q) || adjoint.columns * q != m || dx.rows != model.columns ||
+      dx.columns != m) {
+    throw UsageError(
+        "posterior_vjp: adjoint and dx need the shapes of out and x of the last posterior_for_vjp");
   }
+  const SerialBlas serial;
   const std::int64_t dims = model.columns;
   const std::int64_t ld = model.leading;
-  const std::int64_t chunk = chunk_of(model, m);
+  const std::int64_t chunk = chunk_of(model, m, q);
+  const std::int64_t widest = std::max(kChunk, chunk);
+  const bool single = q == 1 && outputs == 1;
   pool_.run((m + chunk - 1) / chunk, [&](std::int64_t task, int worker) {
     const std::int64_t first = task * chunk;
     const std::int64_t count = std::min(chunk, m - first);
-    double* work = model.work[size_of(worker)].need(size_of((2 * ld + dims) * kChunk));
-    double* g = work + dims * kChunk;
-    double* v = g + ld * kChunk;
-    multiply_inverse(model, true, model.solved.data() + first * ld, count, v);
-    for (std::int64_t j = 0; j < count; ++j) {
-      const double* a = adjoint.column(first + j);
-      tiles_.pull_back(model.n, dims, a[0], -2.0 * a[1], model.alpha.data(), v + j * ld,
-                       model.weights.data() + (first + j) * ld, model.points.data(), ld,
-                       model.candidates.data() + (first + j) * dims, model.inverse_length.data(), g,
-                       dx.column(first + j));
+    double* work = model.work[size_of(worker)].need(size_of((3 * ld + dims) * widest));
+    double* g = work;
+    double* v = g + ld * widest;
+    if (single) {
+      multiply_inverse(model, true, model.solved.data() + first * ld, count, v);
+      for (std::int64_t j = 0; j < count; ++j) {
+        const double* a = adjoint.column(first + j);
+        tiles_.pull_back(model.n, dims, a[0], -2.0 * a[1], model.alpha.data(), v + j * ld,
+                         model.weights.data() + (first + j) * ld, model.points.data(), ld,
+                         model.candidates.data() + (first + j) * dims, model.inverse_length.data(), g,
+                         dx.column(first + j));
+      }
+      return;
+    }
+    // dv = -v (dC + dC'), then dk = L^-T dv + alpha dmean'.
+    double* dv = v + ld * widest;
+    std::vector<double> both(size_of(q * q));
+    for (std::int64_t j = 0; j < count; j += q) {
+      const double* dc = adjoint.column((first + j) / q) + q * outputs;
+      for (std::int64_t c = 0; c < q; ++c) {
+        for (std::int64_t r = 0; r < q; ++r) both[size_of(c * q + r)] = dc[c * q + r] + dc[r * q + c];
+      }
+      if (model.n > 0) {
+        blas_gemm(false, false, model.n, q, q, -1.0, model.solved.data() + (first + j) * ld, ld, both.data(),
+                  q, 0.0, dv + j * ld, ld);
+      }
+    }
+    multiply_inverse(model, true, dv, count, v);
+    for (std::int64_t j = 0; j < count; j += q) {
+      const double* a = adjoint.column((first + j) / q);
+      const double* dc = a + q * outputs;
+      if (model.n > 0) {
+        blas_gemm(false, true, model.n, q, outputs, 1.0, model.alpha.data(), model.capacity, a, q, 1.0,
+                  v + j * ld, ld);
+      }
+      for (std::int64_t i = 0; i < q; ++i) {
+        const double* z = model.candidates.data() + (first + j + i) * dims;
+        double* to = dx.column(first + j + i);
+        tiles_.pull_back(model.n, dims, 1.0, 0.0, v + (j + i) * ld, v + (j + i) * ld,
+                         model.weights.data() + (first + j + i) * ld, model.points.data(), ld, z,
+                         model.inverse_length.data(), g, to);
+        for (std::int64_t other = 0; other < q; ++other) {
+          const double* w = model.candidates.data() + (first + j + other) * dims;
+          double r2 = 0;
+          for (std::int64_t d = 0; d < dims; ++d) r2 += (w[d] - z[d]) * (w[d] - z[d]);
+          const double change = (dc[other * q + i] + dc[i * q + other]) * model.signal *
+                                stationary_value(model.kind, r2).weight;
+          for (std::int64_t d = 0; d < dims; ++d) {
+            to[d] += change * (w[d] - z[d]) * model.inverse_length[size_of(d)];
+          }
+        }
+      }
     }
   });
 }
 
-void CpuBackend::grow(CpuPosterior& model, std::int64_t capacity) {
-  CpuPosterior old(spare_);
-  std::swap(old.points, model.points);
-  std::swap(old.factor, model.factor);
-  std::swap(old.alpha, model.alpha);
-  std::swap(old.panels, model.panels);
-  std::swap(old.transposed_panels, model.transposed_panels);
-  old.leading = model.leading;
-  old.panel_offset = model.panel_offset;
-  old.transposed_offset = model.transposed_offset;
-  const std::int64_t old_capacity = model.capacity;
-  allocate_posterior(model, capacity);
-  const std::int64_t n = model.n;
-  for (std::int64_t k = 0; k < model.columns; ++k) {
-    std::copy_n(old.points.data() + k * old.leading, n, model.points.data() + k * model.leading);
+ComposedBackend::PathBasis CpuBackend::path_basis(ResidentPosterior& resident) {
+  auto* plain = dynamic_cast<CpuPosterior*>(&resident);
+  if (plain == nullptr) return ComposedBackend::path_basis(resident);
+  CpuPosterior& model = *plain;
+  if (model.covariance == nullptr) {
+    CovarianceSpec spec = CovarianceSpec::matern52(model.group);
+    spec.factors.front().kind = model.kind;
+    model.covariance = load_covariance(spec);
   }
-  for (std::int64_t j = 0; j < n; ++j) {
-    std::copy_n(old.factor.data() + j * old.leading, n, model.factor.data() + j * model.leading);
-  }
-  std::copy_n(old.alpha.data(), n, model.alpha.data());
-  const std::int64_t rows = tiles_.panel_rows;
-  for (std::int64_t p = 0; p * rows < n; ++p) {
-    std::copy_n(old.panels.data() + old.panel_offset[size_of(p)],
-                rows * std::min(old_capacity, (p + 1) * rows),
-                model.panels.data() + model.panel_offset[size_of(p)]);
-    std::copy_n(old.transposed_panels.data() + old.transposed_offset[size_of(p)], rows * (n - p * rows),
-                model.transposed_panels.data() + model.transposed_offset[size_of(p)]);
-  }
-}
-
-void CpuBackend::append_one(CpuPosterior& model, const double* x, const double* target) {
-  if (model.n == model.capacity) grow(model, model.capacity + std::max<std::int64_t>(16, model.capacity / 4));
-  const std::int64_t n = model.n;
-  const std::int64_t ld = model.leading;
   const std::int64_t dims = model.columns;
-  double* work = model.work.front().need(size_of((2 * ld + dims) * kChunk));
-  double* z = work;
-  double* row = work + dims;
-  double* inverse_row = row + ld;
+  const std::int64_t n = model.n;
+  model.features.resize(size_of(n * dims));
   for (std::int64_t k = 0; k < dims; ++k) {
-    z[k] = x[k] * model.inverse_length[size_of(k)];
-    model.points.data()[k * ld + n] = z[k];
+    const double* points = model.points.data() + k * model.leading;
+    for (std::int64_t i = 0; i < n; ++i) model.features[size_of(i * dims + k)] = points[i];
   }
-  tiles_.gram(n, 1, dims, model.points.data(), ld, z, dims, model.signal, row, ld, nullptr, ld, false, 0);
-  double* alpha = model.alpha.data();
-  const double value = target != nullptr ? *target : model.mean + blas_dot(n, row, 1, alpha, 1);
-  blas_solve_vector(false, n, model.factor.data(), ld, row);
-  const double square = model.signal + model.noise - blas_dot(n, row, 1, row, 1);
-  const double diagonal = std::sqrt(std::max(square, model.floor));
-  multiply_inverse(model, true, row, 1, inverse_row);
-
-  double* factor = model.factor.data();
-  for (std::int64_t i = 0; i < n; ++i) factor[i * ld + n] = row[i];
-  factor[n * ld + n] = diagonal;
-  const std::int64_t rows = tiles_.panel_rows;
-  double* panel = model.panels.data() + model.panel_offset[size_of(n / rows)];
-  for (std::int64_t i = 0; i <= n; ++i) {
-    const double entry = i < n ? -inverse_row[i] / diagonal : 1.0 / diagonal;
-    panel[i * rows + n % rows] = entry;
-    const std::int64_t first = i / rows * rows;
-    model.transposed_panels
-        .data()[model.transposed_offset[size_of(i / rows)] + (n - first) * rows + i - first] = entry;
-  }
-  alpha[n] = 0;
-  model.target.push_back(value);
-  model.n = n + 1;
-}
-
-void CpuBackend::append(ResidentPosterior& resident, ConstView x, const double* targets) {
-  auto& model = static_cast<CpuPosterior&>(resident);
-  if (x.rows != model.columns) throw UsageError("append: x needs a row per column of the data");
-  const SerialBlas serial;
-  for (std::int64_t j = 0; j < x.columns; ++j) {
-    append_one(model, x.column(j), targets == nullptr ? nullptr : targets + j);
-  }
-  if (targets != nullptr) {
-    model.fixed = model.n;
-    solve_alpha(model);
-  }
-}
-
-void CpuBackend::truncate(ResidentPosterior& resident, std::int64_t n) {
-  auto& model = static_cast<CpuPosterior&>(resident);
-  if (n < model.fixed || n > model.n) {
-    throw UsageError("truncate: only points added without targets may be taken off");
-  }
-  model.n = n;
-  model.target.resize(size_of(n));
-}
-
-void CpuBackend::targets(ResidentPosterior& resident, View out) {
-  const auto& model = static_cast<CpuPosterior&>(resident);
-  if (out.rows != model.n || out.columns != 1) throw UsageError("targets: out needs a row per point");
-  std::copy(model.target.begin(), model.target.end(), out.data);
+  const auto rows = static_cast<std::int64_t>(model.theta.size());
+  return {model.covariance,
+          {model.theta.data(), rows, 1, rows},
+          {model.features.data(), dims, n, dims},
+          {model.factor.data(), n, n, model.leading},
+          {model.target.data(), n, 1, model.capacity}};
 }
 
 }  // namespace krigon::detail

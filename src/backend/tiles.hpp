@@ -11,12 +11,17 @@ struct Tiles {
   const char* name;
   int panel_rows;  ///< rows of a packed panel, divides kRowPadding
 
-  /// k(i, j) = signal Matern52(|x_i - z_j|), i < n, j < m; weight alike, may be null.
+  /// k(i, j) = signal times the stationary covariance of |x_i - z_j|, i < n, j < m; weight alike, may be
+  /// null. `kind` is a CovarianceKind, neither periodic nor linear.
   /// x: n x D, padded; z: D x m, column j at z + j * ldz; k, weight: padded.
   /// first_row(j) = 0 or, when `lower`, at most diagonal + j: rows above may be left unwritten.
-  void (*gram)(std::int64_t n, std::int64_t m, std::int64_t dims, const double* x, std::int64_t ldx,
-               const double* z, std::int64_t ldz, double signal, double* k, std::int64_t ldk, double* weight,
-               std::int64_t ldw, bool lower, std::int64_t diagonal);
+  void (*gram)(std::int32_t kind, std::int64_t n, std::int64_t m, std::int64_t dims, const double* x,
+               std::int64_t ldx, const double* z, std::int64_t ldz, double signal, double* k,
+               std::int64_t ldk, double* weight, std::int64_t ldw, bool lower, std::int64_t diagonal);
+
+  /// k(i, j) = x_i . z_j, shapes as in gram.
+  void (*products)(std::int64_t n, std::int64_t m, std::int64_t dims, const double* x, std::int64_t ldx,
+                   const double* z, std::int64_t ldz, double* k, std::int64_t ldk);
 
   /// out(0 .. panel_rows-1, q) = sum over i < length of panel(:, i) x(i, q), q < columns.
   /// The sum of one column runs in the order of i, whatever the number of columns.

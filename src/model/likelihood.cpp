@@ -47,7 +47,11 @@ NegativeLogPosterior::NegativeLogPosterior(Backend& backend, const GpData& data,
     : backend_(backend),
       groups_(data.group_count()),
       priors_(priors),
-      data_(backend.load({static_cast<std::int64_t>(data.n), data.columns, z, data.groups})) {
+      data_(backend.load({.n = static_cast<std::int64_t>(data.n),
+                          .columns = data.columns,
+                          .targets = z,
+                          .noise = {},
+                          .covariance = CovarianceSpec::matern52(data.groups)})) {
   for (std::size_t i = 0; i < groups_ + 2; ++i) {
     lower_.push_back(prior_of(priors, i, groups_).lower);
     upper_.push_back(prior_of(priors, i, groups_).upper);

@@ -90,7 +90,11 @@ Posterior::Posterior(Backend& backend, const GpData& data, const Hyperparameters
   impl.note_best();
 
   const auto resident_data =
-      backend.load({static_cast<std::int64_t>(data.n), data.columns, impl.targets, data.groups});
+      backend.load({.n = static_cast<std::int64_t>(data.n),
+                    .columns = data.columns,
+                    .targets = impl.targets,
+                    .noise = {},
+                    .covariance = CovarianceSpec::matern52(data.groups)});
   std::vector<double> theta = detail::pack(hyperparameters);
   theta.push_back(0.0);
   Buffer device_theta = backend.allocate(theta.size());
@@ -167,7 +171,7 @@ void Posterior::evaluate(std::span<const double> x, std::span<double> mean, std:
     std::fill(variance.begin(), variance.end(), impl.signal);
     return;
   }
-  impl.backend->posterior(*impl.resident, impl.view(impl.x, impl.columns, m), impl.view(impl.out, 2, m));
+  impl.backend->posterior(*impl.resident, impl.view(impl.x, impl.columns, m), 1, impl.view(impl.out, 2, m));
   impl.fetch(m, mean, variance);
 }
 
@@ -191,7 +195,7 @@ void Posterior::evaluate_with_gradient(std::span<const double> x, std::span<doub
     return;
   }
   Backend& backend = *impl.backend;
-  backend.posterior_for_vjp(*impl.resident, impl.view(impl.x, impl.columns, m), impl.view(impl.out, 2, m));
+  backend.posterior_for_vjp(*impl.resident, impl.view(impl.x, impl.columns, m), 1, impl.view(impl.out, 2, m));
   impl.fetch(m, mean, variance);
   adjoint(mean, variance, impl.d_mean, impl.d_variance);
   impl.host_adjoint.resize(2 * m);
@@ -211,7 +215,7 @@ void Posterior::condition_on(std::span<const double> x) {
     impl.targets.insert(impl.targets.end(), m, impl.hyperparameters.mean);
     return;
   }
-  impl.backend->append(*impl.resident, impl.view(impl.x, impl.columns, m), nullptr);
+  impl.backend->append(*impl.resident, impl.view(impl.x, impl.columns, m), nullptr, nullptr);
   const std::size_t n = impl.targets.size() + m;
   Buffer all = impl.backend->allocate(n);
   impl.backend->targets(*impl.resident, impl.view(all, n, 1));
@@ -238,7 +242,7 @@ void Posterior::append(std::span<const double> x, std::span<const double> y) {
   if (impl.resident == nullptr || m == 0) return;
   Buffer device = impl.backend->allocate(m);
   impl.backend->upload(std::span<const double>(impl.targets).last(m), device.data());
-  impl.backend->append(*impl.resident, impl.view(impl.x, impl.columns, m), device.data());
+  impl.backend->append(*impl.resident, impl.view(impl.x, impl.columns, m), device.data(), nullptr);
 }
 
 }  // namespace krigon

@@ -13,7 +13,7 @@ struct Problem {
   std::vector<double> columns;
   std::vector<double> targets;
   std::int64_t dims() const { return static_cast<std::int64_t>(groups.size()); }
-  HostData host() const { return {n, columns, targets, groups}; }
+  HostData host() const { return {n, columns, targets, {}, CovarianceSpec::matern52(groups)}; }
 };
 
 /// One problem's hyperparameters with the jitter at the end.
@@ -70,7 +70,7 @@ class BackendCoarse : public BackendConformance {
 
   /// A column of `out` per theta.
   std::vector<std::vector<double>> likelihoods(ResidentData& data, const std::vector<Theta>& thetas) {
-    const auto rows = static_cast<std::int64_t>(thetas.empty() ? 4 + data.groups : thetas[0].size());
+    const auto rows = static_cast<std::int64_t>(thetas.empty() ? data.layout.rows() : thetas[0].size());
     const auto count = static_cast<std::int64_t>(thetas.size());
     const Device theta = device(rows, count);
     std::vector<double> flat;
@@ -103,7 +103,7 @@ class BackendCoarse : public BackendConformance {
     const Device points = device(model.columns, m);
     put(points, x);
     const Device out = device(2, m);
-    backend_->posterior(model, points, out);
+    backend_->posterior(model, points, 1, out);
     return get(out);
   }
 
@@ -237,7 +237,7 @@ TEST_P(BackendCoarse, PosteriorVjpMatchesDifferencesAndMayBeAskedTwice) {
       const Device points = device(4, m);
       put(points, x);
       const Device out = device(2, m);
-      backend_->posterior_for_vjp(*model, points, out);
+      backend_->posterior_for_vjp(*model, points, 1, out);
       EXPECT_EQ(get(out), posterior(*model, x)) << "the same bits either way";
       const auto weights = random(static_cast<std::size_t>(2 * m));
       const Device adjoint = device(2, m);
@@ -287,7 +287,7 @@ TEST_P(BackendCoarse, AppendingInAnyPortionsEqualsPreparingAll) {
       backend_->upload(
           std::span(all.targets).subspan(static_cast<std::size_t>(next), static_cast<std::size_t>(count)),
           targets.data());
-      backend_->append(*model, points, targets.data());
+      backend_->append(*model, points, targets.data(), nullptr);
       next += count;
     }
     EXPECT_EQ(model->n, 190);
@@ -307,7 +307,7 @@ TEST_P(BackendCoarse, FantasiesKeepTheMeanAndTruncateTakesThemOff) {
   const auto before = posterior(*model, x);
   const Device points = device(3, 30);
   put(points, random(3 * 30, 0, 1));
-  backend_->append(*model, points, nullptr);
+  backend_->append(*model, points, nullptr, nullptr);
   const auto after = posterior(*model, x);
   for (std::size_t j = 0; j < 20; ++j) {
     EXPECT_NEAR(after[2 * j], before[2 * j], 1e-12);
@@ -325,8 +325,8 @@ TEST_P(BackendCoarse, MisfitShapesAreRefused) {
   const auto model = prepared(*data, theta3_);
   const Device wrong = device(4, 2);
   const Device out = device(2, 2);
-  EXPECT_THROW(backend_->posterior(*model, wrong, out), UsageError);
-  EXPECT_THROW(backend_->append(*model, wrong, nullptr), UsageError);
+  EXPECT_THROW(backend_->posterior(*model, wrong, 1, out), UsageError);
+  EXPECT_THROW(backend_->append(*model, wrong, nullptr, nullptr), UsageError);
   EXPECT_THROW(backend_->mll_value_grad(*data, wrong, out), UsageError);
   EXPECT_THROW(backend_->posterior_vjp(*model, out, wrong), UsageError);
   HostData host = p.host();

@@ -84,45 +84,6 @@ TEST_P(BackendConformance, GemmOfAllShapesAndBatches) {
   }
 }
 
-TEST_P(BackendConformance, GramAndItsWeights) {
-  for (const std::int64_t dims : {1, 2, 7}) {
-    for (const std::int64_t n : kSizes) {
-      const std::int64_t m = n == 0 ? 3 : (n * 3) / 4;
-      constexpr std::int64_t kBatch = 2;
-      const Device x = device(dims, n, kBatch);
-      const Device z = device(dims, m, kBatch);
-      const Device k = device(n, m, kBatch);
-      const Device w = device(n, m, kBatch);
-      const auto hx = random(static_cast<std::size_t>(dims * n * kBatch));
-      const auto hz = random(static_cast<std::size_t>(dims * m * kBatch));
-      put(x, hx);
-      put(z, hz);
-      backend_->gram(x, z, 1.7, k, w);
-      std::vector<double> values, weights;
-      for (std::int64_t b = 0; b < kBatch; ++b) {
-        for (std::int64_t j = 0; j < m; ++j) {
-          for (std::int64_t i = 0; i < n; ++i) {
-            double r2 = 0;
-            for (std::int64_t d = 0; d < dims; ++d) {
-              const double difference = hx[static_cast<std::size_t>((b * n + i) * dims + d)] -
-                                        hz[static_cast<std::size_t>((b * m + j) * dims + d)];
-              r2 += difference * difference;
-            }
-            values.push_back(1.7 * naive::matern52(r2));
-            const double a = std::sqrt(5 * r2);
-            weights.push_back(1.7 * 5.0 / 3 * (1 + a) * std::exp(-a));
-          }
-        }
-      }
-      expect_near(get(k), values, 1e-14);
-      expect_near(get(w), weights, 1e-14);
-      const Device again = device(n, m, kBatch);
-      backend_->gram(x, z, 1.7, again, View{});
-      expect_near(get(again), values, 1e-14);
-    }
-  }
-}
-
 TEST_P(BackendConformance, CholeskyInverseAndSolves) {
   for (const std::int64_t n : kSizes) {
     for (const std::int64_t batch : {1, 4}) {
@@ -227,7 +188,6 @@ TEST_P(BackendConformance, MisfitShapesAreRefused) {
   EXPECT_THROW(backend_->triangular_inverse(a), UsageError);
   EXPECT_THROW(backend_->triangular_solve(b, Transpose::no, a), UsageError);
   EXPECT_THROW(backend_->gemm(1, a, Transpose::no, a, Transpose::no, 0, b), UsageError);
-  EXPECT_THROW(backend_->gram(a, b, 1, b, View{}), UsageError);
 }
 
 TEST_P(BackendConformance, SaysWhatItIs) {

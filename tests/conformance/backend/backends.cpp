@@ -14,15 +14,18 @@ std::vector<std::string> backend_instances() {
   for (const auto& simd : cpu_simd_choices()) {
     for (const char* threads : {"1", "3"}) names.push_back("cpu_" + simd + "_" + threads);
   }
+  names.push_back("composed_" + cpu_simd_choices().back() + "_2");
   return names;
 }
 
 void BackendConformance::SetUp() {
-  // cpu_<instruction set>_<threads>
+  // cpu_<instruction set>_<threads>; `composed` for what the fused operations are held against.
   const std::string name = GetParam();
+  const auto first = name.find('_');
   const auto last = name.rfind('_');
-  backend_ =
-      make_cpu_backend({.threads = std::stoi(name.substr(last + 1)), .simd = name.substr(4, last - 4)});
+  backend_ = make_cpu_backend({.threads = std::stoi(name.substr(last + 1)),
+                               .simd = name.substr(first + 1, last - first - 1),
+                               .fused = name.substr(0, first) != "composed"});
 }
 
 BackendConformance::Device BackendConformance::device(std::int64_t rows, std::int64_t columns,

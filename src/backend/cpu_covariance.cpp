@@ -1,0 +1,323 @@
+// The CPU backend's covariances of several factors: features, Gram matrices and their adjoints.
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "backend/blas.hpp"
+#include "backend/cpu_backend.hpp"
+#include "krigon/error.hpp"
+
+namespace krigon::detail {
+
+namespace {
+
+void check(bool fine, const char* what) {
+  if (!fine) throw UsageError(what);
+}
+
+std::size_t size_of(std::int64_t count) {
+  return static_cast<std::size_t>(count);
+}
+
+constexpr std::int64_t kChunk = 16;  ///< columns of a task
+
+const double* theta_of(const ConstView& theta, std::int64_t member) {
+  return theta.column(theta.columns == 1 ? 0 : member);
+}
+
+/// Values and weights of every factor between `n` points and the `count` of a chunk, then what each term is
+/// worth. Tiles are ld x count.
+class FactorTiles {
+ public:
+  static std::int64_t needed(const CpuCovariance& covariance, std::int64_t ld) {
+    const auto factors = static_cast<std::int64_t>(covariance.factors.size());
+    return ld * kChunk * (2 * factors + covariance.layout.terms + 1);
+  }
+
+  FactorTiles(const CpuCovariance& covariance, std::int64_t n, std::int64_t ld, double* space)
+      : covariance_(covariance), n_(n), ld_(ld), space_(space) {}
+
+  /// x: n x F, padded; z: the chunk's features, F x count.
+  void fill(const Tiles& tiles, const double* x, const double* z, std::int64_t ldz, std::int64_t count,
+            bool weights) {
+    count_ = count;
+    for (std::size_t f = 0; f < covariance_.factors.size(); ++f) {
+      const auto& factor = covariance_.factors[f];
+      const double* xf = x + factor.first * ld_;
+      const double* zf = z + factor.first;
+      if (factor.kind == CovarianceKind::linear) {
+        tiles.products(n_, count, factor.count, xf, ld_, zf, ldz, value(f), ld_);
+      } else {
+        tiles.gram(static_cast<std::int32_t>(factor.kind), n_, count, factor.count, xf, ld_, zf, ldz, 1.0,
+                   value(f), ld_, weights ? weight(f) : nullptr, ld_, false, 0);
+      }
+    }
+    for (std::int64_t t = 0; t < covariance_.layout.terms; ++t) {
+      double* product = term(t);
+      std::fill_n(product, ld_ * count, 1.0);
+      for (std::size_t f = 0; f < covariance_.factors.size(); ++f) {
+        if (covariance_.factors[f].term == t) multiply(value(f), product);
+      }
+    }
+  }
+
+  double* value(std::size_t f) { return space_ + ld_ * kChunk * static_cast<std::int64_t>(2 * f); }
+  double* weight(std::size_t f) { return value(f) + ld_ * kChunk; }
+  double* term(std::int64_t t) { return value(covariance_.factors.size()) + ld_ * kChunk * t; }
+  /// For the chunk's part of dk, or whatever a caller needs.
+  double* spare() { return term(covariance_.layout.terms); }
+
+  /// weight(f) := dk * s2 * the other factors of the term * (f's weight, or 1 where it is linear).
+  void share(std::size_t f, double signal, const double* dk) {
+    const auto& factor = covariance_.factors[f];
+    double* out = weight(f);
+    const std::int64_t size = ld_ * count_;
+    if (factor.kind == CovarianceKind::linear) std::fill_n(out, size, 1.0);
+    for (std::int64_t i = 0; i < size; ++i) out[i] *= signal * dk[i];
+    for (std::size_t other = 0; other < covariance_.factors.size(); ++other) {
+      if (other != f && covariance_.factors[other].term == factor.term) multiply(value(other), out);
+    }
+  }
+
+ private:
+  void multiply(const double* by, double* out) const {
+    for (std::int64_t i = 0; i < ld_ * count_; ++i) out[i] *= by[i];
+  }
+
+  const CpuCovariance& covariance_;
+  std::int64_t n_;
+  std::int64_t ld_;
+  std::int64_t count_ = 0;
+  double* space_;
+};
+
+/// F x n features as n x F, padded with zeros.
+void transpose_features(const ConstView& u, std::int64_t ld, double* x) {
+  for (std::int64_t k = 0; k < u.rows; ++k) std::fill(x + k * ld + u.columns, x + (k + 1) * ld, 0.0);
+  for (std::int64_t i = 0; i < u.columns; ++i) {
+    for (std::int64_t k = 0; k < u.rows; ++k) x[k * ld + i] = u.column(i)[k];
+  }
+}
+
+}  // namespace
+
+std::unique_ptr<ResidentCovariance> CpuBackend::load_covariance(const CovarianceSpec& spec) {
+  spec.check();
+  auto covariance = std::make_unique<CpuCovariance>();
+  covariance->spec = spec;
+  covariance->layout = {spec.groups(), spec.periods(), spec.terms()};
+  covariance->columns = spec.columns();
+  covariance->features = spec.features();
+  std::int64_t next = 0;
+  for (const CovarianceFactor& factor : spec.factors) {
+    const bool periodic = factor.kind == CovarianceKind::periodic;
+    const auto count = static_cast<std::int64_t>(factor.columns.size()) * (periodic ? 2 : 1);
+    covariance->factors.push_back({periodic ? CovarianceKind::rbf : factor.kind, next, count, factor.term});
+    next += count;
+    for (std::size_t c = 0; c < factor.columns.size(); ++c) {
+      covariance->map.push_back({factor.columns[c], factor.groups[c], periodic ? factor.periods[c] : -1});
+    }
+  }
+  return covariance;
+}
+
+void CpuBackend::features(const ResidentCovariance& resident, ConstView x, ConstView theta, View u) {
+  const auto& covariance = static_cast<const CpuCovariance&>(resident);
+  const ThetaLayout& layout = covariance.layout;
+  check(x.rows >= covariance.columns && u.rows == covariance.features && u.columns == x.columns &&
+            fits(x, u.batch) && theta.rows == layout.rows() &&
+            (theta.columns == u.batch || theta.columns == 1),
+        "features: the shapes do not match");
+  for (std::int64_t member = 0; member < u.batch; ++member) {
+    const double* t = theta_of(theta, member);
+    const ConstView from = member_of(x, member);
+    const View to = u.member(member);
+    std::int64_t k = 0;
+    for (const FeatureMap& map : covariance.map) {
+      const double scale = std::exp(-t[map.group]);
+      if (map.period < 0) {
+        for (std::int64_t i = 0; i < to.columns; ++i) to.column(i)[k] = from.column(i)[map.column] * scale;
+        ++k;
+        continue;
+      }
+      const double rate = 2 * std::numbers::pi * std::exp(-t[layout.period() + map.period]);
+      for (std::int64_t i = 0; i < to.columns; ++i) {
+        const double angle = rate * from.column(i)[map.column];
+        to.column(i)[k] = scale * std::cos(angle);
+        to.column(i)[k + 1] = scale * std::sin(angle);
+      }
+      k += 2;
+    }
+  }
+}
+
+void CpuBackend::features_vjp(const ResidentCovariance& resident, ConstView x, ConstView theta, ConstView du,
+                              View dtheta, View dx) {
+  const auto& covariance = static_cast<const CpuCovariance&>(resident);
+  const ThetaLayout& layout = covariance.layout;
+  check(du.rows == covariance.features && du.columns == x.columns && fits(x, du.batch) &&
+            theta.rows == layout.rows() && (theta.columns == du.batch || theta.columns == 1) &&
+            (dtheta.data == nullptr || (dtheta.rows == layout.parameters() && dtheta.columns == du.batch)) &&
+            (dx.data == nullptr || (dx.rows == x.rows && dx.columns == x.columns && dx.batch == du.batch)),
+        "features_vjp: the shapes do not match");
+  for (std::int64_t member = 0; member < du.batch; ++member) {
+    const double* t = theta_of(theta, member);
+    const ConstView from = member_of(x, member);
+    const ConstView change = du.member(member);
+    double* gradient = dtheta.data == nullptr ? nullptr : dtheta.column(member);
+    const View to = dx.data == nullptr ? dx : dx.member(member);
+    std::int64_t k = 0;
+    for (const FeatureMap& map : covariance.map) {
+      const double scale = std::exp(-t[map.group]);
+      double by_length = 0;
+      double by_period = 0;
+      if (map.period < 0) {
+        for (std::int64_t i = 0; i < change.columns; ++i) {
+          const double d = change.column(i)[k] * scale;
+          by_length -= d * from.column(i)[map.column];
+          if (to.data != nullptr) to.column(i)[map.column] += d;
+        }
+        ++k;
+      } else {
+        const double rate = 2 * std::numbers::pi * std::exp(-t[layout.period() + map.period]);
+        for (std::int64_t i = 0; i < change.columns; ++i) {
+          const double angle = rate * from.column(i)[map.column];
+          const double cosine = scale * std::cos(angle);
+          const double sine = scale * std::sin(angle);
+          const double d_cosine = change.column(i)[k];
+          const double d_sine = change.column(i)[k + 1];
+          const double d_angle = d_sine * cosine - d_cosine * sine;
+          by_length -= d_cosine * cosine + d_sine * sine;
+          by_period -= d_angle * angle;
+          if (to.data != nullptr) to.column(i)[map.column] += d_angle * rate;
+        }
+        k += 2;
+      }
+      if (gradient == nullptr) continue;
+      gradient[map.group] += by_length;
+      if (map.period >= 0) gradient[layout.period() + map.period] += by_period;
+    }
+  }
+}
+
+void CpuBackend::gram(const ResidentCovariance& resident, ConstView u, ConstView v, ConstView theta, View k) {
+  const auto& covariance = static_cast<const CpuCovariance&>(resident);
+  const ThetaLayout& layout = covariance.layout;
+  check(u.rows == covariance.features && v.rows == u.rows && k.rows == u.columns && k.columns == v.columns &&
+            fits(u, k.batch) && fits(v, k.batch) && theta.rows == layout.rows() &&
+            (theta.columns == k.batch || theta.columns == 1),
+        "gram: the shapes do not match");
+  const std::int64_t n = k.rows;
+  const std::int64_t ld = padded_rows(n);
+  const std::int64_t chunks = (k.columns + kChunk - 1) / kChunk;
+  const auto task = [&](std::int64_t index, int worker) {
+    const std::int64_t member = index / chunks;
+    const std::int64_t first = index % chunks * kChunk;
+    const std::int64_t count = std::min(kChunk, k.columns - first);
+    double* x = task_space_[size_of(worker)].need(
+        size_of(ld * covariance.features + FactorTiles::needed(covariance, ld)));
+    transpose_features(member_of(u, member), ld, x);
+    FactorTiles tiles(covariance, n, ld, x + ld * covariance.features);
+    tiles.fill(tiles_, x, member_of(v, member).column(first), v.leading, count, false);
+    const double* t = theta_of(theta, member);
+    for (std::int64_t j = 0; j < count; ++j) {
+      double* out = k.member(member).column(first + j);
+      for (std::int64_t term = 0; term < layout.terms; ++term) {
+        const double signal = std::exp(t[layout.signal() + term]);
+        const double* product = tiles.term(term) + j * ld;
+        for (std::int64_t i = 0; i < n; ++i) out[i] = signal * product[i] + (term == 0 ? 0.0 : out[i]);
+      }
+    }
+  };
+  run_tasks(chunks * k.batch, n * k.columns * k.batch, task);
+}
+
+void CpuBackend::gram_vjp(const ResidentCovariance& resident, ConstView u, ConstView v, ConstView theta,
+                          ConstView dk, View du, View dv, View dtheta) {
+  const auto& covariance = static_cast<const CpuCovariance&>(resident);
+  const ThetaLayout& layout = covariance.layout;
+  const auto shaped = [&](const View& d, const ConstView& as) {
+    return d.data == nullptr || (d.rows == as.rows && d.columns == as.columns && d.batch == dk.batch);
+  };
+  check(u.rows == covariance.features && v.rows == u.rows && dk.rows == u.columns &&
+            dk.columns == v.columns && fits(u, dk.batch) && fits(v, dk.batch) &&
+            theta.rows == layout.rows() && (theta.columns == dk.batch || theta.columns == 1) &&
+            shaped(du, u) && shaped(dv, v) &&
+            (dtheta.data == nullptr || (dtheta.rows == layout.parameters() && dtheta.columns == dk.batch)),
+        "gram_vjp: the shapes do not match");
+  const SerialBlas serial;
+  if (dv.data != nullptr || dtheta.data != nullptr) pull_side(covariance, u, v, theta, dk, false, dv, dtheta);
+  if (du.data != nullptr) pull_side(covariance, v, u, theta, dk, true, du, {});
+}
+
+void CpuBackend::pull_side(const CpuCovariance& covariance, const ConstView& all, const ConstView& side,
+                           const ConstView& theta, const ConstView& dk, bool transposed, const View& out,
+                           const View& dtheta) {
+  const ThetaLayout& layout = covariance.layout;
+  const std::int64_t n = all.columns;
+  const std::int64_t ld = padded_rows(n);
+  const std::int64_t chunks = (side.columns + kChunk - 1) / kChunk;
+  std::vector<double> by_signal(size_of(dtheta.data == nullptr ? 0 : chunks * dk.batch * layout.terms));
+  const auto task = [&](std::int64_t index, int worker) {
+    const std::int64_t member = index / chunks;
+    const std::int64_t first = index % chunks * kChunk;
+    const std::int64_t count = std::min(kChunk, side.columns - first);
+    double* x = task_space_[size_of(worker)].need(
+        size_of(ld * covariance.features + FactorTiles::needed(covariance, ld)));
+    transpose_features(member_of(all, member), ld, x);
+    FactorTiles tiles(covariance, n, ld, x + ld * covariance.features);
+    const double* z = member_of(side, member).column(first);
+    tiles.fill(tiles_, x, z, side.leading, count, true);
+    double* change = tiles.spare();
+    const ConstView from = dk.member(member);
+    for (std::int64_t j = 0; j < count; ++j) {
+      double* column = change + j * ld;
+      if (transposed) {
+        for (std::int64_t i = 0; i < n; ++i) column[i] = from.column(i)[first + j];
+      } else {
+        std::copy_n(from.column(first + j), n, column);
+      }
+      std::fill(column + n, column + ld, 0.0);
+    }
+    const double* t = theta_of(theta, member);
+    if (dtheta.data != nullptr) {
+      for (std::int64_t term = 0; term < layout.terms; ++term) {
+        const double* product = tiles.term(term);
+        double sum = 0;
+        for (std::int64_t j = 0; j < count; ++j) {
+          for (std::int64_t i = 0; i < n; ++i) sum += change[j * ld + i] * product[j * ld + i];
+        }
+        by_signal[size_of(index * layout.terms + term)] = sum * std::exp(t[layout.signal() + term]);
+      }
+    }
+    if (out.data == nullptr) return;
+    const View to = out.member(member);
+    for (std::size_t f = 0; f < covariance.factors.size(); ++f) {
+      const auto& factor = covariance.factors[f];
+      tiles.share(f, std::exp(t[layout.signal() + factor.term]), change);
+      const double* share = tiles.weight(f);
+      // sum_i share_ij x_i, and -z_j sum_i share_ij where the factor sees differences.
+      blas_gemm(true, false, factor.count, count, n, 1.0, x + factor.first * ld, ld, share, ld, 1.0,
+                to.column(first) + factor.first, to.leading);
+      if (factor.kind == CovarianceKind::linear) continue;
+      for (std::int64_t j = 0; j < count; ++j) {
+        double sum = 0;
+        for (std::int64_t i = 0; i < n; ++i) sum += share[j * ld + i];
+        for (std::int64_t d = factor.first; d < factor.first + factor.count; ++d) {
+          to.column(first + j)[d] -= z[j * side.leading + d] * sum;
+        }
+      }
+    }
+  };
+  run_tasks(chunks * dk.batch, n * side.columns * dk.batch, task);
+  if (dtheta.data == nullptr) return;
+  for (std::int64_t index = 0; index < chunks * dk.batch; ++index) {
+    for (std::int64_t term = 0; term < layout.terms; ++term) {
+      dtheta.column(index / chunks)[layout.signal() + term] +=
+          by_signal[size_of(index * layout.terms + term)];
+    }
+  }
+}
+
+}  // namespace krigon::detail
