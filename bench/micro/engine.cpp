@@ -62,7 +62,7 @@ GpData sample_data(std::size_t n, std::size_t columns) {
 Hyperparameters usual(std::size_t columns) {
   Hyperparameters h;
   for (std::size_t k = 0; k < columns; ++k) h.log_lengthscale.push_back(0.3 + 0.03 * static_cast<double>(k));
-  h.log_signal_variance = 0.1;
+  h.log_signal_variance = {0.1};
   h.log_noise_variance = -4;
   return h;
 }
@@ -111,7 +111,7 @@ void Likelihood(benchmark::State& state) {
   const auto resident = backend().load({state.range(0), data.columns, data.y, {}, CovarianceSpec::matern52(data.groups)});
   const Hyperparameters h = usual(20);
   std::vector<double> theta = h.log_lengthscale;
-  theta.insert(theta.end(), {h.log_signal_variance, h.log_noise_variance, h.mean, 0.0});
+  theta.insert(theta.end(), {h.log_signal_variance[0], h.log_noise_variance, h.mean, 0.0});
   const auto rows = static_cast<std::int64_t>(theta.size());
   std::vector<double> out(theta.size() + 1);
   const std::vector<double> matrix = kernel_matrix(n);

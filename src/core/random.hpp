@@ -15,6 +15,8 @@ enum class Purpose : std::uint32_t {
   trial_seed = 6,
   grid_order = 7,
   local_search = 8,
+  paths = 9,
+  joint_sample = 10,
 };
 
 /// Counter-based random numbers, Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as

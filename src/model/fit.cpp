@@ -36,32 +36,34 @@ void check_shapes(const GpData& data, const FitOptions& options) {
   }
   if (options.starts < 1)
     throw UsageError(fmt::format("fit: {} starts; allowed is 1 or more", options.starts));
-  if (options.warm_start && options.warm_start->log_lengthscale.size() != data.group_count()) {
-    throw UsageError(fmt::format("fit: the warm start has {} lengthscales, the data {} groups",
-                                 options.warm_start->log_lengthscale.size(), data.group_count()));
+  data.spec().check();
+  if (static_cast<std::size_t>(data.spec().columns()) > data.column_count()) {
+    throw UsageError(fmt::format("fit: the covariance is over {} columns, the data has {}",
+                                 data.spec().columns(), data.column_count()));
   }
-}
-
-Hyperparameters prior_mode(const Priors& priors, std::size_t groups) {
-  const auto mode = [](const LogNormalPrior& p) { return std::clamp(p.location, p.lower, p.upper); };
-  return {std::vector<double>(groups, mode(priors.lengthscale)), mode(priors.signal_variance),
-          mode(priors.noise_variance), 0.0};
+  if (!data.noise.empty() && data.noise.size() != data.n) {
+    throw UsageError(fmt::format("fit: {} noise variances for {} points", data.noise.size(), data.n));
+  }
+  if (options.warm_start) detail::check_count(*options.warm_start, data.layout(), "fit: the warm start");
 }
 
 /// Half a prior's standard deviation around its mode: wide enough for other basins, rarely hopeless.
-Hyperparameters scattered(const Priors& priors, std::size_t groups, Random& random) {
+Hyperparameters scattered(const Priors& priors, const ThetaLayout& layout, Random& random) {
   const auto draw = [&](const LogNormalPrior& p) {
     return std::clamp(p.location + 0.5 * p.scale * random.normal(), p.lower, p.upper);
   };
   Hyperparameters h;
-  for (std::size_t g = 0; g < groups; ++g) h.log_lengthscale.push_back(draw(priors.lengthscale));
-  h.log_signal_variance = draw(priors.signal_variance);
+  for (std::int64_t g = 0; g < layout.groups; ++g) h.log_lengthscale.push_back(draw(priors.lengthscale));
+  for (std::int64_t p = 0; p < layout.periods; ++p) h.log_period.push_back(draw(priors.period));
+  h.log_signal_variance.clear();
+  for (std::int64_t t = 0; t < layout.terms; ++t)
+    h.log_signal_variance.push_back(draw(priors.signal_variance));
   h.log_noise_variance =
       std::max(draw(priors.noise_variance), std::min(kStartNoise, priors.noise_variance.upper));
   return h;
 }
 
-std::vector<double> start_rows(const FitOptions& options, const Priors& priors, std::size_t groups,
+std::vector<double> start_rows(const FitOptions& options, const Priors& priors, const ThetaLayout& layout,
                                Random& random) {
   std::vector<double> rows;
   const auto add = [&](const Hyperparameters& h) {
@@ -72,12 +74,12 @@ std::vector<double> start_rows(const FitOptions& options, const Priors& priors, 
   if (options.warm_start && left-- > 0) add(*options.warm_start);
   if (left-- > 0) {
     // Noise is cheap to lower and dear to raise: with little of it the likelihood is a narrow ridge.
-    Hyperparameters mode = prior_mode(priors, groups);
+    Hyperparameters mode = detail::prior_mode(priors, layout);
     mode.log_noise_variance = std::clamp(std::max(mode.log_noise_variance, kStartNoise),
                                          priors.noise_variance.lower, priors.noise_variance.upper);
     add(mode);
   }
-  while (left-- > 0) add(scattered(priors, groups, random));
+  while (left-- > 0) add(scattered(priors, layout, random));
   return rows;
 }
 
@@ -125,19 +127,23 @@ Search search(NegativeLogPosterior& objective, std::span<const double> starts, c
 
 /// The starts' winner on a random part of the points, and the warm start, compared on all points.
 std::vector<double> screen(Backend& backend, const GpData& data, std::span<const double> z,
-                           const Priors& priors, const FitOptions& options, std::span<const double> starts,
-                           Random& random, NegativeLogPosterior& full, FitResult& result) {
+                           std::span<const double> noise, const Priors& priors, const FitOptions& options,
+                           std::span<const double> starts, Random& random, NegativeLogPosterior& full,
+                           FitResult& result) {
   GpData part;
   part.n = kScreenPoints;
   part.groups = data.groups;
+  part.covariance = data.covariance;
   std::vector<double> part_z;
+  std::vector<double> part_noise;
   const std::size_t dims = data.column_count();
   for (const std::size_t i : draw_points(data.n, kScreenPoints, random)) {
     const auto* row = &data.columns[i * dims];
     part.columns.insert(part.columns.end(), row, row + dims);
     part_z.push_back(z[i]);
+    if (!noise.empty()) part_noise.push_back(noise[i]);
   }
-  NegativeLogPosterior objective(backend, part, part_z, priors);
+  NegativeLogPosterior objective(backend, part, part_z, part_noise, priors);
   const Search found = search(objective, starts, options, kScreenIterations);
   result.evaluations += objective.evaluations();
   result.iterations += found.iterations;
@@ -167,26 +173,30 @@ bool all_finite(std::span<const double> values, std::string_view what, FitResult
 
 FitResult fit(Backend& backend, const GpData& data, const FitOptions& options) {
   check_shapes(data, options);
-  const std::size_t groups = data.group_count();
-  const Priors priors = options.priors.value_or(Priors::for_groups(groups));
+  const ThetaLayout layout = data.layout();
+  const Priors priors = options.priors.value_or(Priors::for_groups(data.group_count()));
   FitResult result;
-  result.hyperparameters = prior_mode(priors, groups);
-  if (!all_finite(data.y, "y", result) || !all_finite(data.columns, "columns", result)) return result;
+  result.hyperparameters = detail::prior_mode(priors, layout);
+  if (!all_finite(data.y, "y", result) || !all_finite(data.columns, "columns", result) ||
+      !all_finite(data.noise, "noise", result)) {
+    return result;
+  }
   result.transform = OutputTransform::of(data.y, options.output);
   std::vector<double> z;
   z.reserve(data.n);
   for (const double y : data.y) z.push_back(result.transform.forward(y));
 
   Random random(options.seed, options.stream, Purpose::fit_starts);
-  NegativeLogPosterior objective(backend, data, z, priors);
-  std::vector<double> starts = start_rows(options, priors, groups, random);
+  const std::vector<double> noise = detail::model_noise(data, result.transform);
+  NegativeLogPosterior objective(backend, data, z, noise, priors);
+  std::vector<double> starts = start_rows(options, priors, layout, random);
   const std::size_t parameters = objective.dimension();
   if (data.n == 0) {
     starts = detail::pack(result.hyperparameters);
   } else if (!options.optimise) {
     starts.resize(parameters);
   } else if (data.n > kScreenPoints && options.starts > 1) {
-    starts = screen(backend, data, z, priors, options, starts, random, objective, result);
+    starts = screen(backend, data, z, noise, priors, options, starts, random, objective, result);
   }
   const int max_iterations = options.optimise && data.n > 0 ? options.max_iterations : 0;
   const Search found = search(objective, starts, options, max_iterations);
@@ -205,7 +215,7 @@ FitResult fit(Backend& backend, const GpData& data, const FitOptions& options) {
         "no start gave a finite likelihood, whatever the jitter; the prior's hyperparameters are used";
     return result;
   }
-  result.hyperparameters = detail::unpack(chosen);
+  result.hyperparameters = detail::unpack(chosen, layout);
   result.log_posterior = -value.front();
   result.status = FitStatus::ok;
   if (best == nullptr) {

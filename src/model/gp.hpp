@@ -10,12 +10,15 @@
 #include <string>
 #include <vector>
 
+#include "backend/covariance.hpp"
+
 namespace krigon {
 
 class Backend;
 
-/// Gaussian-process regression: Matern-5/2 kernel with one lengthscale per group of columns, a
-/// constant mean and homoscedastic noise.
+/// Gaussian-process regression with a constant mean and homoscedastic noise, known noise of single points
+/// on top. The covariance is that of the data (backend/covariance.hpp); where none is given, Matern-5/2
+/// with one lengthscale per group of columns:
 ///
 ///   notation   meaning                                     stored as
 ///   n, D, G    points, columns, groups of columns
@@ -38,17 +41,27 @@ struct GpData {
   std::vector<double> columns;       ///< n x D, row-major; every entry finite, normally in [0, 1]
   std::vector<double> y;             ///< n, smaller is better, in raw units, finite
   std::vector<std::int32_t> groups;  ///< D entries: the column's group, in [0, G), each group in use
+  /// Over these columns; where it has no factor, Matern-5/2 by `groups`. Where it has, only the number of
+  /// `groups` counts, as that of the columns.
+  CovarianceSpec covariance = {};
+  /// n known variances of the observations' noise, in squared raw units, >= 0; or empty.
+  std::vector<double> noise = {};
 
   std::size_t column_count() const { return groups.size(); }
-  std::size_t group_count() const;
+  CovarianceSpec spec() const {
+    return covariance.factors.empty() ? CovarianceSpec::matern52(groups) : covariance;
+  }
+  ThetaLayout layout() const;
+  std::size_t group_count() const { return static_cast<std::size_t>(layout().groups); }
 };
 
 /// All in model units (outputs standardised); logarithms are natural.
 struct Hyperparameters {
-  std::vector<double> log_lengthscale;  ///< G
-  double log_signal_variance = 0;
+  std::vector<double> log_lengthscale;              ///< G
+  std::vector<double> log_signal_variance = {0.0};  ///< T, one per term of the covariance
   double log_noise_variance = 0;
   double mean = 0;
+  std::vector<double> log_period = {};  ///< P
 
   bool operator==(const Hyperparameters&) const = default;
 };
@@ -64,9 +77,10 @@ struct LogNormalPrior {
 
 struct Priors {
   LogNormalPrior lengthscale;
-  LogNormalPrior signal_variance;
-  LogNormalPrior noise_variance;
-  double mean_scale = 1;  ///< the constant mean is normal around 0
+  LogNormalPrior period = {-0.7, 0.7, -4, 4};
+  LogNormalPrior signal_variance;  ///< of every term
+  LogNormalPrior noise_variance;   ///< fixed where lower == upper
+  double mean_scale = 1;           ///< the constant mean is normal around 0
 
   /// Lengthscales that grow with the square root of the number of groups (Hvarfner, Hellsten,
   /// Nardi 2024, "Vanilla Bayesian optimization performs great in high dimensions": the lengthscale
@@ -74,6 +88,9 @@ struct Priors {
   /// is the `location` here). Signal variance around 1 and a small noise, both weak.
   static Priors for_groups(std::size_t groups);
 };
+
+/// The most probable hyperparameters before any data.
+Hyperparameters prior_mode(const Priors& priors, const GpData& data);
 
 /// How raw outputs become model units.
 enum class OutputScaling {
@@ -95,6 +112,11 @@ struct OutputTransform {
 
   static OutputTransform of(std::span<const double> y, OutputScaling scaling);
   double forward(double y) const;
+  /// Of a variance of differences, where nothing is compressed.
+  double forward_variance(double variance) const {
+    const double scale = factor / spread;
+    return variance * scale * scale;
+  }
   /// The raw value whose model value is z, within rounding.
   double inverse(double z) const;
 };
@@ -181,14 +203,60 @@ class Posterior {
   void evaluate_with_gradient(std::span<const double> x, std::span<double> mean, std::span<double> variance,
                               const Adjoint& adjoint, std::span<double> dx);
 
+  /// Joint moments of groups of q candidates (x: m q x D). `moments`: m times q means, then the q x q
+  /// covariance. Symmetric; rounding may leave it a little indefinite.
+  void evaluate_joint(std::span<const double> x, std::size_t q, std::span<double> moments);
+  /// Given moments as evaluate_joint writes them, the derivatives of all that is wanted, in the same
+  /// places.
+  using JointAdjoint = std::function<void(std::span<const double> moments, std::span<double> adjoint)>;
+  /// As evaluate_with_gradient. dx: m q x D.
+  void evaluate_joint_with_gradient(std::span<const double> x, std::size_t q, std::span<double> moments,
+                                    const JointAdjoint& adjoint, std::span<double> dx);
+
+  /// `count` joint draws of f at m points (m x D): count x m, row-major. O(m^3); for many points: paths().
+  std::vector<double> sample(std::span<const double> x, std::size_t count, std::uint64_t seed);
+
+  struct LeaveOneOut {
+    std::vector<double> mean;           ///< of each point's observation, by all others
+    std::vector<double> variance;       ///< noise included
+    double log_predictive_density = 0;  ///< the sum over the points
+  };
+  /// In closed form (Rasmussen and Williams 2006, eq. 5.10 to 5.12), for the points at hand.
+  LeaveOneOut leave_one_out();
+
   /// Adds pending points (k x D) with the posterior mean as their value ("kriging believer",
   /// Ginsbourger, Le Riche, Carraro 2010): the mean stays, the variance shrinks. O(n^2) each.
   void condition_on(std::span<const double> x);
   /// Takes the points of condition_on off again. O(n).
   void forget_pending();
-  /// Adds observed points (k x D; y in raw units, through the transform at hand). O(n^2) each.
-  /// Forgets the pending first.
-  void append(std::span<const double> x, std::span<const double> y);
+  /// Adds observed points (k x D; y in raw units, through the transform at hand; known noise variances or
+  /// none). O(n^2) each. Forgets the pending first.
+  void append(std::span<const double> x, std::span<const double> y, std::span<const double> noise = {});
+  /// Takes observed point `index` out. O(n^2). Forgets the pending first.
+  void remove(std::size_t index);
+
+ private:
+  friend class SamplePaths;
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Functions drawn from a posterior, that can be evaluated anywhere at the cost of one matrix product
+/// ("pathwise conditioning"): a prior function of random Fourier features (Rahimi and Recht 2007) plus its
+/// correction by the data (Wilson et al. 2020). In model units, as f is: without noise.
+class SamplePaths {
+ public:
+  /// A function of its arguments alone. `waves`: random features per term; the error of a draw's
+  /// covariance falls with their square root. Throws UsageError where a term multiplies a linear factor
+  /// with another. The posterior must outlive this, and its points stay as they are.
+  SamplePaths(Posterior& posterior, std::size_t samples, std::uint64_t seed, std::size_t waves = 1024);
+  SamplePaths(SamplePaths&&) noexcept;
+  SamplePaths& operator=(SamplePaths&&) noexcept;
+  ~SamplePaths();
+
+  std::size_t samples() const;
+  /// x: m x D, row-major; out: m x samples, row-major.
+  void evaluate(std::span<const double> x, std::span<double> out);
 
  private:
   struct Impl;

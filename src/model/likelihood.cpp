@@ -5,14 +5,19 @@
 #include <limits>
 #include <numbers>
 
+#include <fmt/format.h>
+
 #include "krigon/error.hpp"
 
 namespace krigon {
 
-std::size_t GpData::group_count() const {
-  std::int32_t count = 0;
-  for (const std::int32_t group : groups) count = std::max(count, group + 1);
-  return static_cast<std::size_t>(count);
+ThetaLayout GpData::layout() const {
+  const CovarianceSpec all = spec();
+  return {all.groups(), all.periods(), all.terms()};
+}
+
+Hyperparameters prior_mode(const Priors& priors, const GpData& data) {
+  return detail::prior_mode(priors, data.layout());
 }
 
 namespace detail {
@@ -21,40 +26,75 @@ namespace {
 
 constexpr double kMeanBound = 10;
 
-const LogNormalPrior& prior_of(const Priors& priors, std::size_t index, std::size_t groups) {
-  if (index < groups) return priors.lengthscale;
-  return index == groups ? priors.signal_variance : priors.noise_variance;
+/// Of a row of theta above the mean's.
+const LogNormalPrior& prior_of(const Priors& priors, std::int64_t row, const ThetaLayout& layout) {
+  if (row < layout.period()) return priors.lengthscale;
+  if (row < layout.signal()) return priors.period;
+  return row < layout.noise() ? priors.signal_variance : priors.noise_variance;
 }
 
 }  // namespace
 
 std::vector<double> pack(const Hyperparameters& h) {
   std::vector<double> row = h.log_lengthscale;
-  row.insert(row.end(), {h.log_signal_variance, h.log_noise_variance, h.mean});
+  row.insert(row.end(), h.log_period.begin(), h.log_period.end());
+  row.insert(row.end(), h.log_signal_variance.begin(), h.log_signal_variance.end());
+  row.insert(row.end(), {h.log_noise_variance, h.mean});
   return row;
 }
 
-Hyperparameters unpack(std::span<const double> row) {
-  const std::size_t groups = row.size() - 3;
-  return {{row.begin(), row.begin() + static_cast<std::ptrdiff_t>(groups)},
-          row[groups],
-          row[groups + 1],
-          row[groups + 2]};
+Hyperparameters unpack(std::span<const double> row, const ThetaLayout& layout) {
+  const auto at = [&](std::int64_t index) { return row.begin() + index; };
+  Hyperparameters h;
+  h.log_lengthscale.assign(at(0), at(layout.period()));
+  h.log_period.assign(at(layout.period()), at(layout.signal()));
+  h.log_signal_variance.assign(at(layout.signal()), at(layout.noise()));
+  h.log_noise_variance = *at(layout.noise());
+  h.mean = *at(layout.mean());
+  return h;
+}
+
+void check_count(const Hyperparameters& h, const ThetaLayout& layout, std::string_view what) {
+  const auto size = [](std::int64_t count) { return static_cast<std::size_t>(count); };
+  if (h.log_lengthscale.size() == size(layout.groups) && h.log_period.size() == size(layout.periods) &&
+      h.log_signal_variance.size() == size(layout.terms)) {
+    return;
+  }
+  throw UsageError(fmt::format(
+      "{} has {} lengthscales, {} periods and {} signal variances; the covariance has {}, {} and {}", what,
+      h.log_lengthscale.size(), h.log_period.size(), h.log_signal_variance.size(), layout.groups,
+      layout.periods, layout.terms));
+}
+
+Hyperparameters prior_mode(const Priors& priors, const ThetaLayout& layout) {
+  std::vector<double> row;
+  for (std::int64_t i = 0; i < layout.mean(); ++i) {
+    const LogNormalPrior& prior = prior_of(priors, i, layout);
+    row.push_back(std::clamp(prior.location, prior.lower, prior.upper));
+  }
+  row.push_back(0.0);
+  return unpack(row, layout);
+}
+
+std::vector<double> model_noise(const GpData& data, const OutputTransform& transform) {
+  std::vector<double> noise;
+  for (const double variance : data.noise) noise.push_back(transform.forward_variance(variance));
+  return noise;
 }
 
 NegativeLogPosterior::NegativeLogPosterior(Backend& backend, const GpData& data, std::span<const double> z,
-                                           const Priors& priors)
+                                           std::span<const double> noise, const Priors& priors)
     : backend_(backend),
-      groups_(data.group_count()),
+      layout_(data.layout()),
       priors_(priors),
       data_(backend.load({.n = static_cast<std::int64_t>(data.n),
                           .columns = data.columns,
                           .targets = z,
-                          .noise = {},
-                          .covariance = CovarianceSpec::matern52(data.groups)})) {
-  for (std::size_t i = 0; i < groups_ + 2; ++i) {
-    lower_.push_back(prior_of(priors, i, groups_).lower);
-    upper_.push_back(prior_of(priors, i, groups_).upper);
+                          .noise = noise,
+                          .covariance = data.spec()})) {
+  for (std::int64_t i = 0; i < layout_.mean(); ++i) {
+    lower_.push_back(prior_of(priors, i, layout_).lower);
+    upper_.push_back(prior_of(priors, i, layout_).upper);
   }
   lower_.push_back(-kMeanBound);
   upper_.push_back(kMeanBound);
@@ -120,11 +160,11 @@ void NegativeLogPosterior::add_prior(std::span<const double> theta, double& valu
     value += 0.5 * u * u + std::log(scale) + half_log_2pi;
     gradient[i] += u / scale;
   };
-  for (std::size_t i = 0; i < groups_ + 2; ++i) {
-    const LogNormalPrior& prior = prior_of(priors_, i, groups_);
-    add(i, prior.location, prior.scale);
+  for (std::int64_t i = 0; i < layout_.mean(); ++i) {
+    const LogNormalPrior& prior = prior_of(priors_, i, layout_);
+    add(static_cast<std::size_t>(i), prior.location, prior.scale);
   }
-  add(groups_ + 2, 0.0, priors_.mean_scale);
+  add(static_cast<std::size_t>(layout_.mean()), 0.0, priors_.mean_scale);
 }
 
 }  // namespace detail

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "backend/backend.hpp"
@@ -14,17 +15,24 @@ namespace krigon::detail {
 /// Jitter is tried in this order, relative to K's mean diagonal: none, then 1e-8 and tenfold steps.
 inline constexpr double kJitterSteps[] = {0, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2};
 
-/// Hyperparameters in a row: ln lengthscales, ln signal variance, ln noise variance, mean.
+/// Hyperparameters in a row, in the order of ThetaLayout, without the jitter.
 std::vector<double> pack(const Hyperparameters& hyperparameters);
-Hyperparameters unpack(std::span<const double> row);
+Hyperparameters unpack(std::span<const double> row, const ThetaLayout& layout);
+/// UsageError where there are not as many as the layout has; `what` begins the message.
+void check_count(const Hyperparameters& hyperparameters, const ThetaLayout& layout, std::string_view what);
+/// The most probable ones before any data.
+Hyperparameters prior_mode(const Priors& priors, const ThetaLayout& layout);
+/// Known noise variances in model units.
+std::vector<double> model_noise(const GpData& data, const OutputTransform& transform);
 
 /// The negative log posterior of hyperparameters given data, for minimise_lbfgsb.
 class NegativeLogPosterior {
  public:
-  /// z: outputs in model units.
-  NegativeLogPosterior(Backend& backend, const GpData& data, std::span<const double> z, const Priors& priors);
+  /// z, noise: in model units; noise may be empty.
+  NegativeLogPosterior(Backend& backend, const GpData& data, std::span<const double> z,
+                       std::span<const double> noise, const Priors& priors);
 
-  std::size_t dimension() const { return groups_ + 3; }
+  std::size_t dimension() const { return static_cast<std::size_t>(layout_.parameters()); }
   const std::vector<double>& lower() const { return lower_; }
   const std::vector<double>& upper() const { return upper_; }
   int evaluations() const { return evaluations_; }
@@ -38,7 +46,7 @@ class NegativeLogPosterior {
   void add_prior(std::span<const double> theta, double& value, std::span<double> gradient) const;
 
   Backend& backend_;
-  std::size_t groups_;
+  ThetaLayout layout_;
   Priors priors_;
   std::unique_ptr<ResidentData> data_;
   std::vector<double> lower_, upper_, jitter_, host_theta_, host_out_;

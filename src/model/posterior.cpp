@@ -8,93 +8,37 @@
 #include "krigon/error.hpp"
 #include "model/gp.hpp"
 #include "model/likelihood.hpp"
+#include "model/posterior_impl.hpp"
 
 namespace krigon {
-
-namespace {
-constexpr double kSmallestVariance = 1e-18;  ///< of the signal's
-}
-
-struct Posterior::Impl {
-  Backend* backend = nullptr;
-  Hyperparameters hyperparameters;
-  OutputTransform transform;
-  std::size_t columns = 0;
-  double signal = 1;
-  FitStatus status = FitStatus::ok;
-  std::string note;
-  double jitter = 0;
-  std::size_t observed = 0;
-  std::vector<double> targets;
-  double best = std::numeric_limits<double>::infinity();
-  std::unique_ptr<ResidentPosterior> resident;
-  Buffer x, out, adjoint, dx;
-  std::vector<double> host_out, host_adjoint, d_mean, d_variance;
-
-  /// Puts m candidates on the device and makes room for their results.
-  std::size_t stage(std::span<const double> points, const char* what) {
-    if (columns == 0 || points.size() % columns != 0) {
-      throw UsageError(
-          fmt::format("{}: {} entries are not a multiple of {} columns", what, points.size(), columns));
-    }
-    const std::size_t m = points.size() / columns;
-    if (x.size() < points.size()) {
-      x = backend->allocate(points.size());
-      dx = backend->allocate(points.size());
-    }
-    if (out.size() < 2 * m) {
-      out = backend->allocate(2 * m);
-      adjoint = backend->allocate(2 * m);
-    }
-    if (!points.empty()) backend->upload(points, x.data());
-    return m;
-  }
-
-  View view(const Buffer& buffer, std::size_t rows, std::size_t m) const {
-    const auto r = static_cast<std::int64_t>(rows);
-    return {buffer.data(), r, static_cast<std::int64_t>(m), r};
-  }
-
-  void fetch(std::size_t m, std::span<double> mean, std::span<double> variance) {
-    host_out.resize(2 * m);
-    backend->download(out.data(), host_out);
-    for (std::size_t j = 0; j < m; ++j) {
-      mean[j] = host_out[2 * j];
-      variance[j] = std::max(host_out[2 * j + 1], kSmallestVariance * signal);
-    }
-  }
-
-  void note_best() {
-    for (std::size_t i = 0; i < observed; ++i) best = std::min(best, targets[i]);
-  }
-};
 
 Posterior::Posterior(Backend& backend, const GpData& data, const Hyperparameters& hyperparameters,
                      const OutputTransform& transform)
     : impl_(std::make_unique<Impl>()) {
-  if (hyperparameters.log_lengthscale.size() != data.group_count()) {
-    throw UsageError(fmt::format("Posterior: {} lengthscales for {} groups",
-                                 hyperparameters.log_lengthscale.size(), data.group_count()));
-  }
-  if (data.columns.size() != data.n * data.column_count() || data.y.size() != data.n) {
-    throw UsageError("Posterior: the shapes of n, columns and y do not match");
+  data.spec().check();
+  detail::check_count(hyperparameters, data.layout(), "Posterior: the hyperparameters");
+  if (data.columns.size() != data.n * data.column_count() || data.y.size() != data.n ||
+      (!data.noise.empty() && data.noise.size() != data.n)) {
+    throw UsageError("Posterior: the shapes of n, columns, y and noise do not match");
   }
   Impl& impl = *impl_;
   impl.backend = &backend;
   impl.hyperparameters = hyperparameters;
   impl.transform = transform;
   impl.columns = data.column_count();
-  impl.signal = std::exp(hyperparameters.log_signal_variance);
+  impl.spec = data.spec();
+  impl.signal = 0;
+  for (const double log_variance : hyperparameters.log_signal_variance) impl.signal += std::exp(log_variance);
   for (const double y : data.y) impl.targets.push_back(transform.forward(y));
   impl.observed = data.n;
   impl.note_best();
 
-  const auto resident_data =
-      backend.load({.n = static_cast<std::int64_t>(data.n),
-                    .columns = data.columns,
-                    .targets = impl.targets,
-                    .noise = {},
-                    .covariance = CovarianceSpec::matern52(data.groups)});
+  impl.known_noise = detail::model_noise(data, transform);
+  const auto resident_data = backend.load({.n = static_cast<std::int64_t>(data.n),
+                                           .columns = data.columns,
+                                           .targets = impl.targets,
+                                           .noise = impl.known_noise,
+                                           .covariance = impl.spec});
   std::vector<double> theta = detail::pack(hyperparameters);
   theta.push_back(0.0);
   Buffer device_theta = backend.allocate(theta.size());
@@ -231,18 +175,49 @@ void Posterior::forget_pending() {
   }
 }
 
-void Posterior::append(std::span<const double> x, std::span<const double> y) {
+void Posterior::append(std::span<const double> x, std::span<const double> y, std::span<const double> noise) {
   Impl& impl = *impl_;
   forget_pending();
   const std::size_t m = impl.stage(x, "Posterior::append");
-  if (y.size() != m) throw UsageError(fmt::format("Posterior::append: {} points, {} outputs", m, y.size()));
+  if (y.size() != m || (!noise.empty() && noise.size() != m)) {
+    throw UsageError(fmt::format("Posterior::append: {} points, {} outputs, {} noise variances", m, y.size(),
+                                 noise.size()));
+  }
   for (const double value : y) impl.targets.push_back(impl.transform.forward(value));
   impl.observed += m;
   impl.note_best();
   if (impl.resident == nullptr || m == 0) return;
-  Buffer device = impl.backend->allocate(m);
-  impl.backend->upload(std::span<const double>(impl.targets).last(m), device.data());
-  impl.backend->append(*impl.resident, impl.view(impl.x, impl.columns, m), device.data(), nullptr);
+  const auto put = [&](std::span<const double> values) {
+    Buffer buffer = impl.backend->allocate(values.size());
+    if (!values.empty()) impl.backend->upload(values, buffer.data());
+    return buffer;
+  };
+  std::vector<double> known;
+  for (const double variance : noise) known.push_back(impl.transform.forward_variance(variance));
+  if (!known.empty()) {
+    impl.known_noise.resize(impl.observed - m, 0.0);
+    impl.known_noise.insert(impl.known_noise.end(), known.begin(), known.end());
+  }
+  const Buffer device = put(std::span<const double>(impl.targets).last(m));
+  const Buffer device_noise = put(known);
+  impl.backend->append(*impl.resident, impl.view(impl.x, impl.columns, m), device.data(),
+                       device_noise.data());
+}
+
+void Posterior::remove(std::size_t index) {
+  Impl& impl = *impl_;
+  forget_pending();
+  if (index >= impl.observed) {
+    throw UsageError(fmt::format("Posterior::remove: there is no point {} among {}", index, impl.observed));
+  }
+  if (impl.resident != nullptr) impl.backend->remove(*impl.resident, static_cast<std::int64_t>(index));
+  impl.targets.erase(impl.targets.begin() + static_cast<std::ptrdiff_t>(index));
+  if (index < impl.known_noise.size()) {
+    impl.known_noise.erase(impl.known_noise.begin() + static_cast<std::ptrdiff_t>(index));
+  }
+  --impl.observed;
+  impl.best = std::numeric_limits<double>::infinity();
+  impl.note_best();
 }
 
 }  // namespace krigon

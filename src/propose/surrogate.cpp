@@ -10,12 +10,6 @@
 namespace krigon {
 namespace {
 
-Hyperparameters prior_mode(const Priors& priors, std::size_t groups) {
-  const auto mode = [](const LogNormalPrior& p) { return std::clamp(p.location, p.lower, p.upper); };
-  return {std::vector<double>(groups, mode(priors.lengthscale)), mode(priors.signal_variance),
-          mode(priors.noise_variance), 0};
-}
-
 void add_note(std::string& note, const std::string& more) {
   if (more.empty()) return;
   if (!note.empty()) note += "; ";
@@ -26,7 +20,7 @@ void add_note(std::string& note, const std::string& more) {
 
 nlohmann::json to_json(const Hyperparameters& h) {
   return {{"log_lengthscale", h.log_lengthscale},
-          {"log_signal_variance", h.log_signal_variance},
+          {"log_signal_variance", h.log_signal_variance.front()},
           {"log_noise_variance", h.log_noise_variance},
           {"mean", h.mean}};
 }
@@ -39,7 +33,7 @@ std::optional<Hyperparameters> hyperparameters_from_json(const nlohmann::json& j
     return std::isfinite(into);
   };
   Hyperparameters h;
-  if (!json.is_object() || !number("log_signal_variance", h.log_signal_variance) ||
+  if (!json.is_object() || !number("log_signal_variance", h.log_signal_variance.front()) ||
       !number("log_noise_variance", h.log_noise_variance) || !number("mean", h.mean)) {
     return std::nullopt;
   }
@@ -75,7 +69,6 @@ Belief failure_belief(std::size_t groups) {
 std::optional<Surrogate> make_surrogate(Backend& backend, const GpData& data, std::int64_t told,
                                         const std::optional<Stored>& stored, const Belief& belief,
                                         std::uint64_t seed, std::uint64_t number) {
-  const std::size_t groups = data.group_count();
   const OutputTransform transform = OutputTransform::of(data.y, belief.scaling);
   std::string note;
   bool refitted = false, fit_failed = false;
@@ -100,7 +93,7 @@ std::optional<Surrogate> make_surrogate(Backend& backend, const GpData& data, st
     }
   }
   if (stored) ladder.emplace_back("an earlier trial's", stored->hyperparameters);
-  ladder.emplace_back("the prior's", prior_mode(belief.priors, groups));
+  ladder.emplace_back("the prior's", prior_mode(belief.priors, data));
   for (std::size_t step = 0; step < ladder.size(); ++step) {
     Posterior posterior(backend, data, ladder[step].second, transform);
     if (posterior.status() == FitStatus::failed) {

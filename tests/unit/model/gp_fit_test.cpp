@@ -32,7 +32,7 @@ TEST_F(GpFit, LogPosteriorsGradientMatchesDifferences) {
   std::vector<double> z;
   const OutputTransform t = OutputTransform::of(data.y, OutputScaling::standardise);
   for (const double y : data.y) z.push_back(t.forward(y));
-  detail::NegativeLogPosterior objective(*backend_, data, z, Priors::for_groups(3));
+  detail::NegativeLogPosterior objective(*backend_, data, z, {}, Priors::for_groups(3));
   const std::vector<double> at = {-0.3, 0.2, 0.6, 0.4, -4.0, 0.3};
   std::vector<double> value(1);
   std::vector<double> gradient(at.size());
@@ -68,7 +68,7 @@ TEST_F(GpFit, IsAMaximum) {
     for (std::size_t i = 0; i < 5; ++i) {
       auto row = detail::pack(best.hyperparameters);
       row[i] += step;
-      options.warm_start = detail::unpack(row);
+      options.warm_start = detail::unpack(row, data.layout());
       EXPECT_LT(fitted(data, options).log_posterior, best.log_posterior) << i << " " << step;
     }
   }
@@ -174,7 +174,7 @@ TEST_F(GpFit, DuplicatesWithoutNoiseNeedJitterAndSaySo) {
   data.n = 20;
   FitOptions options;
   options.optimise = false;
-  options.warm_start = Hyperparameters{{-1.0}, 0.0, -60.0, 0.0};
+  options.warm_start = Hyperparameters{{-1.0}, {0.0}, -60.0, 0.0};
   Priors priors = Priors::for_groups(1);
   priors.noise_variance.lower = -80;
   options.priors = priors;
@@ -200,7 +200,7 @@ TEST_F(GpFit, MisfitShapesAreRefused) {
   EXPECT_THROW(fitted(data), UsageError);
   data = sample_data(5, 2, 15);
   FitOptions options;
-  options.warm_start = Hyperparameters{{0.0}, 0, 0, 0};
+  options.warm_start = Hyperparameters{{0.0}, {0}, 0, 0};
   EXPECT_THROW(fitted(data, options), UsageError);
   options = {};
   options.starts = 0;

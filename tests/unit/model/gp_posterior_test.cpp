@@ -43,12 +43,12 @@ class GpPosterior : public testing::Test {
   }
 
   std::unique_ptr<Backend> backend_ = make_cpu_backend({.threads = 2, .simd = ""});
-  Hyperparameters h3_{{-0.5, 0.1, 0.4}, 0.2, -5.0, 0.1};
+  Hyperparameters h3_{{-0.5, 0.1, 0.4}, {0.2}, -5.0, 0.1};
 };
 
 TEST_F(GpPosterior, InterpolatesWhereThereIsNoNoise) {
   const GpData data = sample_data(20, 2, 1, 0);
-  Posterior posterior = prepared(data, {{-0.5, -0.5}, 0.0, std::log(1e-12), 0.0});
+  Posterior posterior = prepared(data, {{-0.5, -0.5}, {0.0}, std::log(1e-12), 0.0});
   const Moments m = at(posterior, data.columns);
   for (std::size_t i = 0; i < data.n; ++i) {
     EXPECT_NEAR(m.mean[i], posterior.targets()[i], 1e-6);
@@ -59,7 +59,7 @@ TEST_F(GpPosterior, InterpolatesWhereThereIsNoNoise) {
 
 TEST_F(GpPosterior, FarFromTheDataItIsThePrior) {
   const GpData data = sample_data(20, 1, 2);
-  Posterior posterior = prepared(data, {{std::log(0.01)}, 0.7, -3.0, 0.25});
+  Posterior posterior = prepared(data, {{std::log(0.01)}, {0.7}, -3.0, 0.25});
   const Moments m = at(posterior, {1e3});
   EXPECT_DOUBLE_EQ(m.mean[0], 0.25);
   EXPECT_DOUBLE_EQ(m.variance[0], std::exp(0.7));
@@ -169,7 +169,7 @@ TEST_F(GpPosterior, AppendingEqualsFittingFromScratch) {
 
 TEST_F(GpPosterior, ConditioningOnOnePlaceOverAndOverStaysSound) {
   const GpData data = sample_data(10, 1, 13, 0);
-  Posterior posterior = prepared(data, {{-1.0}, 0.0, std::log(1e-12), 0.0});
+  Posterior posterior = prepared(data, {{-1.0}, {0.0}, std::log(1e-12), 0.0});
   for (int i = 0; i < 60; ++i) posterior.condition_on(std::vector<double>{0.37});
   const Moments m = at(posterior, {0.37, 0.9});
   EXPECT_TRUE(std::isfinite(m.mean[0]) && std::isfinite(m.mean[1]));
@@ -180,7 +180,7 @@ TEST_F(GpPosterior, ConditioningOnOnePlaceOverAndOverStaysSound) {
 TEST_F(GpPosterior, OfNothingIsThePrior) {
   GpData data;
   data.groups = {0, 1};
-  Posterior posterior = prepared(data, {{0, 0}, 0.5, -3.0, 0.75});
+  Posterior posterior = prepared(data, {{0, 0}, {0.5}, -3.0, 0.75});
   EXPECT_EQ(posterior.status(), FitStatus::ok);
   EXPECT_TRUE(std::isinf(posterior.best_target()));
   std::vector<double> mean(1), variance(1), dx(2, 9.0);
@@ -196,7 +196,7 @@ TEST_F(GpPosterior, OfNothingIsThePrior) {
 TEST_F(GpPosterior, OfWhatIsNotFiniteIsThePriorAndSaysSo) {
   GpData data = sample_data(10, 2, 14);
   data.columns[3] = std::numeric_limits<double>::quiet_NaN();
-  Posterior posterior = prepared(data, {{0, 0}, 0.5, -3.0, 0.75});
+  Posterior posterior = prepared(data, {{0, 0}, {0.5}, -3.0, 0.75});
   EXPECT_EQ(posterior.status(), FitStatus::failed);
   EXPECT_THAT(posterior.note(), testing::HasSubstr("not finite"));
   const Moments m = at(posterior, {0.5, 0.5});
@@ -209,8 +209,8 @@ TEST_F(GpPosterior, OfWhatIsNotFiniteIsThePriorAndSaysSo) {
 
 TEST_F(GpPosterior, MisfitShapesAreRefused) {
   const GpData data = sample_data(5, 2, 15);
-  EXPECT_THROW(prepared(data, {{0}, 0, 0, 0}), UsageError);
-  Posterior posterior = prepared(data, {{0, 0}, 0, 0, 0});
+  EXPECT_THROW(prepared(data, {{0}, {0}, 0, 0}), UsageError);
+  Posterior posterior = prepared(data, {{0, 0}, {0}, 0, 0});
   std::vector<double> one(1);
   EXPECT_THROW(posterior.evaluate(std::vector<double>{1, 2, 3}, one, one), UsageError);
   EXPECT_THROW(posterior.evaluate(std::vector<double>{1, 2, 3, 4}, one, one), UsageError);

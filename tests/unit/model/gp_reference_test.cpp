@@ -57,7 +57,8 @@ TEST_P(GpReference, LikelihoodAndItsGradient) {
     auto theta = c["theta"].get<std::vector<double>>();
     const auto parameters = static_cast<std::int64_t>(theta.size());
     theta.push_back(0);
-    const auto data = backend_->load({c["n"].get<std::int64_t>(), columns, targets, {}, CovarianceSpec::matern52(groups)});
+    const auto data =
+        backend_->load({c["n"].get<std::int64_t>(), columns, targets, {}, CovarianceSpec::matern52(groups)});
     std::vector<double> out(static_cast<std::size_t>(parameters) + 2);
     backend_->mll_value_grad(*data, ConstView{theta.data(), parameters + 1, 1, parameters + 1},
                              View{out.data(), parameters + 2, 1, parameters + 2});
@@ -77,7 +78,7 @@ Posterior posterior_of(Backend& backend, const json& c) {
   const auto theta = c["theta"].get<std::vector<double>>();
   Hyperparameters h;
   h.log_lengthscale.assign(theta.begin(), theta.end() - 3);
-  h.log_signal_variance = theta[theta.size() - 3];
+  h.log_signal_variance = {theta[theta.size() - 3]};
   h.log_noise_variance = theta[theta.size() - 2];
   h.mean = theta.back();
   return {backend, data, h, OutputTransform{}};

@@ -35,7 +35,7 @@ class Case {
     incumbents_ = {points[0], points[1], points[2]};
     const auto transform = OutputTransform::of(data.y, OutputScaling::standardise);
     posterior_ = std::make_unique<Posterior>(
-        *backend_, data, Hyperparameters{std::vector<double>(encoding_.dims(), log_lengthscale), 0, -6, 0},
+        *backend_, data, Hyperparameters{std::vector<double>(encoding_.dims(), log_lengthscale), {0}, -6, 0},
         transform);
     acquisition_ =
         std::make_unique<Acquisition>(std::vector<Acquisition::Part>{{posterior_.get(), log_ei(-1.5)}});
