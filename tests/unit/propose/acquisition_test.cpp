@@ -43,7 +43,7 @@ TEST(Acquisition, SumsItsPartsAndTheirGradients) {
   for (std::size_t i = 0; i < data.n * 3; ++i) data.columns.push_back(random.uniform());
   for (std::size_t i = 0; i < data.n; ++i)
     data.y.push_back(std::sin(7 * data.columns[3 * i]) + data.columns[3 * i + 1]);
-  const Hyperparameters one{{-0.5, 0.1, 0.4}, 0.2, -6, 0.1}, other{{0.3, -0.3, 0.0}, -0.4, -3, 0};
+  const Hyperparameters one{{-0.5, 0.1, 0.4}, {0.2}, -6, 0.1}, other{{0.3, -0.3, 0.0}, {-0.4}, -3, 0};
   const auto transform = OutputTransform::of(data.y, OutputScaling::standardise);
   Posterior a(*backend, data, one, transform), b(*backend, data, other, transform);
   Acquisition both({{&a, log_ei(-0.5)}, {&b, log_probability_below(0.2, 0.1)}});
@@ -79,7 +79,7 @@ TEST(Acquisition, StaysFiniteOnTopOfANoiselessObservation) {
   data.groups = {0};
   data.columns = {0.1, 0.5, 0.9};
   data.y = {1, 0, 2};
-  Posterior posterior(*backend, data, {{-1}, 0, -18, 0},
+  Posterior posterior(*backend, data, {{-1}, {0}, -18, 0},
                       OutputTransform::of(data.y, OutputScaling::standardise));
   Acquisition acquisition({{&posterior, log_ei(-2)}});
   std::vector<double> value(3), gradient(3);
