@@ -36,14 +36,14 @@ TEST(Hyperparameters, SurviveJsonBitForBit) {
   Random random(1, 0, Purpose::candidates);
   for (int i = 0; i < 100; ++i) {
     Hyperparameters h{
-        {random.normal(), random.normal() * 1e-9, 1.0}, random.normal(), -18 * random.uniform(), 0.1};
+        {random.normal(), random.normal() * 1e-9, 1.0}, {random.normal()}, -18 * random.uniform(), 0.1};
     const auto text = to_json(h).dump();
     EXPECT_EQ(hyperparameters_from_json(nlohmann::json::parse(text), 3), h);
   }
 }
 
 TEST(Hyperparameters, FromWhatIsNoneAreNone) {
-  const Hyperparameters h{{1, 2}, 0, -3, 0};
+  const Hyperparameters h{{1, 2}, {0}, -3, 0};
   EXPECT_TRUE(hyperparameters_from_json(to_json(h), 2));
   EXPECT_FALSE(hyperparameters_from_json(to_json(h), 3));
   EXPECT_FALSE(hyperparameters_from_json(nullptr, 2));
