@@ -17,7 +17,8 @@ constexpr std::size_t kMostNodes = 100'000;
 constexpr std::size_t kMostBytes = 4u << 20;  // of scalars, aliases written out
 constexpr std::size_t kMostText = 1u << 20;
 
-// The length of the UTF-8 character that starts here, 0 where there is none (RFC 3629).
+}  // namespace
+
 std::size_t utf8_length(std::string_view s) {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(s[i]); };
   const unsigned char b = byte(0);
@@ -33,8 +34,6 @@ std::size_t utf8_length(std::string_view s) {
   if (b == 0xF4 && byte(1) > 0x8F) return 0;
   return n;
 }
-
-}  // namespace
 
 std::string_view check_text(std::string_view text, const std::string& file) {
   if (text.size() > kMostText) {

@@ -89,6 +89,9 @@ class TreeBuilder {
 Node read_yaml(std::string_view text, const std::string& file, Diagnostics& diagnostics);
 Node read_json(std::string_view text, const std::string& file, Diagnostics& diagnostics);
 
+/// The length of the UTF-8 character at the start of s (not empty), 0 where there is none (RFC 3629).
+std::size_t utf8_length(std::string_view s);
+
 /// The text without its byte order mark. Throws ConfigError where it is not UTF-8, holds control
 /// characters, or is larger than 1 MB.
 std::string_view check_text(std::string_view text, const std::string& file);

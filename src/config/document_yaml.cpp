@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <sstream>
 #include <string>
 #include <string_view>
@@ -18,6 +19,18 @@ namespace {
 
 int line_of(const YAML::Mark& mark) {
   return mark.is_null() ? 1 : mark.line + 1;
+}
+
+/// yaml-cpp gives the escapes \N and \_ (next line, no-break space) as one byte of Latin-1.
+std::string in_utf8(const std::string& value) {
+  std::string out;
+  for (std::size_t i = 0; i < value.size();) {
+    const std::size_t n = utf8_length(std::string_view(value).substr(i));
+    if (n == 0) out += '\xC2';
+    out.append(value, i, std::max<std::size_t>(n, 1));
+    i += std::max<std::size_t>(n, 1);
+  }
+  return out;
 }
 
 /// From yaml-cpp's events straight to our tree: its own Node graph is not needed, and costs much more.
@@ -47,7 +60,7 @@ class Events : public YAML::EventHandler {
       refuse_tag(mark, tag);
     }
     builder_.anchor_next(anchor);
-    builder_.scalar(line_of(mark), value, text);
+    builder_.scalar(line_of(mark), in_utf8(value), text);
   }
   void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                        YAML::EmitterStyle::value) override {

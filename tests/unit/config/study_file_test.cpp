@@ -100,6 +100,18 @@ TEST_F(StudyFile, NamesAStoreInSeveralWays) {
   EXPECT_EQ(storage("../k.db"), "sqlite://" + (folder_.parent_path() / "k.db").string());
 }
 
+TEST_F(StudyFile, EscapesOfYamlBecomeUtf8) {
+  // Of next line, no-break space, line separator, and a letter; whoever prints them needs UTF-8.
+  const auto study =
+      load_study_file(write("a.yaml",
+                            "study: s\nobjective: {metric: loss, direction: minimize}\n"
+                            "parameters: {x: {values: [\"\\u00e9\\N\", \"a\\_b\", \"\\L\"]}}\n"));
+  const auto& domain = std::get<CategoricalDomain>(study.spec.space.parameters().front().domain);
+  EXPECT_EQ(std::get<std::string>(domain.values[0]), "\u00e9\u0085");
+  EXPECT_EQ(std::get<std::string>(domain.values[1]), "a\u00a0b");
+  EXPECT_EQ(std::get<std::string>(domain.values[2]), "\u2028");
+}
+
 TEST(StudyFileErrors, ComeAllAtOnceInTheOrderOfLines) {
   const std::string error = error_in(
       "sutdy: x\nobjective: {metric: loss, direction: down}\nparameters:\n  lr: {min: abc, max: 1}\nseed: "
