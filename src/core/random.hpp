@@ -17,6 +17,7 @@ enum class Purpose : std::uint32_t {
   local_search = 8,
   paths = 9,
   joint_sample = 10,
+  vecchia = 11,
 };
 
 /// Counter-based random numbers, Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as

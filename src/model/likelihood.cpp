@@ -82,6 +82,33 @@ std::vector<double> model_noise(const GpData& data, const OutputTransform& trans
   return noise;
 }
 
+void prior_bounds(const Priors& priors, const ThetaLayout& layout, std::vector<double>& lower,
+                  std::vector<double>& upper) {
+  lower.clear();
+  upper.clear();
+  for (std::int64_t i = 0; i < layout.mean(); ++i) {
+    lower.push_back(prior_of(priors, i, layout).lower);
+    upper.push_back(prior_of(priors, i, layout).upper);
+  }
+  lower.push_back(-kMeanBound);
+  upper.push_back(kMeanBound);
+}
+
+void add_negative_log_prior(const Priors& priors, const ThetaLayout& layout, std::span<const double> theta,
+                            double& value, std::span<double> gradient) {
+  const double half_log_2pi = 0.5 * std::log(2 * std::numbers::pi);
+  const auto add = [&](std::size_t i, double location, double scale) {
+    const double u = (theta[i] - location) / scale;
+    value += 0.5 * u * u + std::log(scale) + half_log_2pi;
+    gradient[i] += u / scale;
+  };
+  for (std::int64_t i = 0; i < layout.mean(); ++i) {
+    const LogNormalPrior& prior = prior_of(priors, i, layout);
+    add(static_cast<std::size_t>(i), prior.location, prior.scale);
+  }
+  add(static_cast<std::size_t>(layout.mean()), 0.0, priors.mean_scale);
+}
+
 NegativeLogPosterior::NegativeLogPosterior(Backend& backend, const GpData& data, std::span<const double> z,
                                            std::span<const double> noise, const Priors& priors)
     : backend_(backend),
@@ -92,12 +119,7 @@ NegativeLogPosterior::NegativeLogPosterior(Backend& backend, const GpData& data,
                           .targets = z,
                           .noise = noise,
                           .covariance = data.spec()})) {
-  for (std::int64_t i = 0; i < layout_.mean(); ++i) {
-    lower_.push_back(prior_of(priors, i, layout_).lower);
-    upper_.push_back(prior_of(priors, i, layout_).upper);
-  }
-  lower_.push_back(-kMeanBound);
-  upper_.push_back(kMeanBound);
+  prior_bounds(priors, layout_, lower_, upper_);
 }
 
 void NegativeLogPosterior::operator()(std::span<const double> theta, std::span<double> value,
@@ -144,27 +166,12 @@ void NegativeLogPosterior::operator()(std::span<const double> theta, std::span<d
       }
       value[b] = -out[1];
       for (std::size_t i = 0; i < parameters; ++i) gradient[b * parameters + i] = -out[2 + i];
-      add_prior(theta.subspan(b * parameters, parameters), value[b],
-                gradient.subspan(b * parameters, parameters));
+      add_negative_log_prior(priors_, layout_, theta.subspan(b * parameters, parameters), value[b],
+                             gradient.subspan(b * parameters, parameters));
     }
     todo_ = std::move(failed);
     if (todo_.empty()) break;
   }
-}
-
-void NegativeLogPosterior::add_prior(std::span<const double> theta, double& value,
-                                     std::span<double> gradient) const {
-  const double half_log_2pi = 0.5 * std::log(2 * std::numbers::pi);
-  const auto add = [&](std::size_t i, double location, double scale) {
-    const double u = (theta[i] - location) / scale;
-    value += 0.5 * u * u + std::log(scale) + half_log_2pi;
-    gradient[i] += u / scale;
-  };
-  for (std::int64_t i = 0; i < layout_.mean(); ++i) {
-    const LogNormalPrior& prior = prior_of(priors_, i, layout_);
-    add(static_cast<std::size_t>(i), prior.location, prior.scale);
-  }
-  add(static_cast<std::size_t>(layout_.mean()), 0.0, priors_.mean_scale);
 }
 
 }  // namespace detail

@@ -25,6 +25,13 @@ Hyperparameters prior_mode(const Priors& priors, const ThetaLayout& layout);
 /// Known noise variances in model units.
 std::vector<double> model_noise(const GpData& data, const OutputTransform& transform);
 
+/// Where a search over rows of hyperparameters may go.
+void prior_bounds(const Priors& priors, const ThetaLayout& layout, std::vector<double>& lower,
+                  std::vector<double>& upper);
+/// Adds a row's negative log prior density, and its gradient.
+void add_negative_log_prior(const Priors& priors, const ThetaLayout& layout, std::span<const double> theta,
+                            double& value, std::span<double> gradient);
+
 /// The negative log posterior of hyperparameters given data, for minimise_lbfgsb.
 class NegativeLogPosterior {
  public:
@@ -43,8 +50,6 @@ class NegativeLogPosterior {
   const std::vector<double>& jitter() const { return jitter_; }
 
  private:
-  void add_prior(std::span<const double> theta, double& value, std::span<double> gradient) const;
-
   Backend& backend_;
   ThetaLayout layout_;
   Priors priors_;

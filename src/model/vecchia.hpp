@@ -1,0 +1,95 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "model/gp.hpp"
+
+namespace krigon {
+
+/// Gaussian processes of many observations by Vecchia's approximation (Vecchia 1988; Katzfuss and Guinness
+/// 2021): with the points in an order, the density of the outputs is a product of conditionals, each given
+/// only the m nearest points before it:
+///
+///   p(z) = prod_i p(z_i | z_before i)  ~  prod_i p(z_i | z_N(i)),  N(i): the m nearest of those before i
+///
+/// "Nearest" is by distances scaled by the lengthscales (Katzfuss, Guinness, Lawrence 2022), and found anew
+/// as these move. With m = n - 1 nothing is approximated. O(n m^3) time, O(n m) memory; the search for
+/// neighbours compares all pairs, O(n^2 D), which at 100,000 points is a few seconds.
+///
+/// For one stationary factor: matern52, matern32 or rbf, with lengthscales by group. Sums, products, linear
+/// and periodic covariances are refused with a UsageError: use the exact process (model/gp.hpp), whose
+/// contracts hold here too: minimisation, model units, OutputTransform, priors, known noise.
+struct VecchiaOptions {
+  int neighbours = 31;             ///< m of the fit; m + 1 divisible by 4 is fastest
+  int prediction_neighbours = 95;  ///< observations that a prediction is conditioned on
+  /// Points of the exact fit that the search starts from.
+  std::size_t subset = 1000;
+  /// Terms of the likelihood that the first refinement looks at; the last one takes all.
+  std::size_t sample = 10000;
+  int threads = 0;  ///< 0: as the backend's
+};
+
+/// Maximum a posteriori hyperparameters, in three steps: an exact fit of a random subset; L-BFGS-B on a
+/// random sample of the approximation's terms; L-BFGS-B on all terms; neighbours are found anew before each
+/// of the last two. `options` as for fit(), its starts are tried on the subset, its tolerance grows with
+/// sqrt(n / 1000), as the likelihood's curvature does.
+/// evaluations: of the approximation, a sample counted as one; iterations: of L-BFGS-B.
+/// A function of its arguments alone, bit for bit on one build and CPU kind, on any number of threads.
+FitResult fit_vecchia(Backend& backend, const GpData& data, const FitOptions& options,
+                      const VecchiaOptions& vecchia = {});
+
+/// The approximation's log density of the data and its gradient, in the order of ThetaLayout, without the
+/// priors; for comparisons. Not finite where a conditional has no positive variance, whatever the jitter.
+struct VecchiaDensity {
+  double log_density = 0;
+  std::vector<double> gradient;
+  double jitter = 0;  ///< that was needed
+};
+VecchiaDensity vecchia_density(Backend& backend, const GpData& data, const Hyperparameters& hyperparameters,
+                               const OutputTransform& transform, const VecchiaOptions& vecchia = {});
+
+/// Predictions, each given the nearest observations, in model units and without noise. Not thread-safe.
+class VecchiaPosterior {
+ public:
+  VecchiaPosterior(Backend& backend, const GpData& data, const Hyperparameters& hyperparameters,
+                   const OutputTransform& transform, const VecchiaOptions& vecchia = {});
+  VecchiaPosterior(VecchiaPosterior&&) noexcept;
+  VecchiaPosterior& operator=(VecchiaPosterior&&) noexcept;
+  ~VecchiaPosterior();
+
+  /// failed: data or hyperparameters are not finite, and the prior is used; note() says so. Where a single
+  /// candidate's neighbours need jitter they get it (as Posterior's K does), and where none helps, that
+  /// candidate alone gets the prior: see fallbacks().
+  FitStatus status() const;
+  const std::string& note() const;
+  std::size_t fallbacks() const;  ///< candidates so far that got the prior
+
+  std::size_t size() const;     ///< points, the pending included
+  std::size_t pending() const;  ///< of these, how many came by condition_on
+  std::size_t column_count() const;
+  const Hyperparameters& hyperparameters() const;
+  const OutputTransform& transform() const;
+  std::span<const double> targets() const;
+  double best_target() const;
+
+  /// As Posterior's. A candidate that is not finite gets NaN.
+  void evaluate(std::span<const double> x, std::span<double> mean, std::span<double> variance);
+  /// As Posterior's. Derivatives are exact for the neighbours at hand; mean and variance jump a little
+  /// where the set of neighbours changes.
+  void evaluate_with_gradient(std::span<const double> x, std::span<double> mean, std::span<double> variance,
+                              const Posterior::Adjoint& adjoint, std::span<double> dx);
+
+  /// Adds pending points (k x D), one after another, with their posterior means as values. O(n D) each.
+  void condition_on(std::span<const double> x);
+  void forget_pending();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace krigon

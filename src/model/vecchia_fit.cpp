@@ -1,0 +1,182 @@
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include <fmt/format.h>
+
+#include "backend/backend.hpp"
+#include "core/random.hpp"
+#include "krigon/error.hpp"
+#include "model/likelihood.hpp"
+#include "model/vecchia.hpp"
+#include "model/vecchia_likelihood.hpp"
+#include "optim/lbfgsb.hpp"
+
+namespace krigon {
+
+namespace {
+
+using detail::VecchiaLikelihood;
+
+constexpr int kMemory = 25;
+constexpr int kSampleIterations = 30;
+constexpr int kFullIterations = 15;
+/// In nats, of 1,000 points; both grow with sqrt(n / 1000).
+constexpr double kMinDecrease = 0.02;
+
+void check(const GpData& data, const VecchiaOptions& vecchia, std::string_view what) {
+  detail::stationary_factor(data.spec(), what);
+  data.spec().check();
+  if (vecchia.neighbours < 1 || vecchia.prediction_neighbours < 1 || vecchia.subset < 1 ||
+      vecchia.sample < 1) {
+    throw UsageError(fmt::format(
+        "{}: {} neighbours, {} for predictions, a subset of {}, a sample of {}; allowed is 1 or more", what,
+        vecchia.neighbours, vecchia.prediction_neighbours, vecchia.subset, vecchia.sample));
+  }
+}
+
+/// The exact fit of at most `count` of the points, as hyperparameters in the units of z.
+FitResult fit_subset(Backend& backend, const GpData& data, std::span<const double> z,
+                     std::span<const double> noise, const FitOptions& options, std::size_t count) {
+  std::vector<std::size_t> index(data.n);
+  std::iota(index.begin(), index.end(), std::size_t{0});
+  if (count < data.n) {
+    Random random(options.seed, options.stream, Purpose::vecchia);
+    for (std::size_t i = 0; i < count; ++i) std::swap(index[i], index[i + random.below(data.n - i)]);
+    index.resize(count);
+    std::sort(index.begin(), index.end());
+  }
+  GpData part;
+  part.n = index.size();
+  part.groups = data.groups;
+  part.covariance = data.covariance;
+  const std::size_t dims = data.column_count();
+  for (const std::size_t i : index) {
+    const auto row = data.columns.begin() + static_cast<std::ptrdiff_t>(i * dims);
+    part.columns.insert(part.columns.end(), row, row + static_cast<std::ptrdiff_t>(dims));
+    part.y.push_back(z[i]);
+    if (!noise.empty()) part.noise.push_back(noise[i]);
+  }
+  FitOptions exact = options;
+  exact.output = OutputScaling::standardise;
+  FitResult result = fit(backend, part, exact);
+  // From the subset's standardised outputs back to all points'.
+  const double spread = result.transform.spread / result.transform.factor;
+  Hyperparameters& h = result.hyperparameters;
+  const Priors priors = options.priors.value_or(Priors::for_groups(data.group_count()));
+  const auto moved = [&](double log_variance, const LogNormalPrior& prior) {
+    return std::clamp(log_variance + 2 * std::log(spread), prior.lower, prior.upper);
+  };
+  for (double& log_variance : h.log_signal_variance)
+    log_variance = moved(log_variance, priors.signal_variance);
+  h.log_noise_variance = moved(h.log_noise_variance, priors.noise_variance);
+  h.mean = h.mean * spread + result.transform.centre / result.transform.factor;
+  return result;
+}
+
+}  // namespace
+
+FitResult fit_vecchia(Backend& backend, const GpData& data, const FitOptions& options,
+                      const VecchiaOptions& vecchia) {
+  check(data, vecchia, "fit_vecchia");
+  // No points: the same answer, and the same complaints about shapes.
+  if (data.n == 0 || data.columns.size() != data.n * data.column_count() || data.y.size() != data.n ||
+      (!data.noise.empty() && data.noise.size() != data.n) || options.starts < 1) {
+    return fit(backend, data, options);
+  }
+  if (options.warm_start)
+    detail::check_count(*options.warm_start, data.layout(), "fit_vecchia: the warm start");
+  const Priors priors = options.priors.value_or(Priors::for_groups(data.group_count()));
+  FitResult result;
+  result.hyperparameters = prior_mode(priors, data);
+  const auto finite = [](const std::vector<double>& values) {
+    return std::all_of(values.begin(), values.end(), [](double v) { return std::isfinite(v); });
+  };
+  if (!finite(data.y) || !finite(data.columns) || !finite(data.noise)) {
+    result.note =
+        "an output, a column or a noise variance is not finite; the prior's hyperparameters are used";
+    return result;
+  }
+  result.transform = OutputTransform::of(data.y, options.output);
+  std::vector<double> z;
+  z.reserve(data.n);
+  for (const double y : data.y) z.push_back(result.transform.forward(y));
+  const std::vector<double> noise = detail::model_noise(data, result.transform);
+
+  const auto pool = detail::vecchia_pool(backend, vecchia);
+  VecchiaLikelihood objective(*pool, detail::vecchia_tiles(backend), data, z, noise, &priors);
+  const std::size_t parameters = objective.dimension();
+  std::vector<double> theta = detail::pack(options.warm_start.value_or(result.hyperparameters));
+  if (options.optimise) {
+    const FitResult subset = fit_subset(backend, data, z, noise, options, vecchia.subset);
+    if (subset.status != FitStatus::failed) theta = detail::pack(subset.hyperparameters);
+  }
+  for (std::size_t i = 0; i < parameters; ++i) {
+    theta[i] = std::clamp(theta[i], objective.lower()[i], objective.upper()[i]);
+  }
+
+  const auto m = static_cast<std::size_t>(vecchia.neighbours);
+  const double coarse = std::sqrt(std::max(1.0, static_cast<double>(data.n) / 1000));
+  const auto refine = [&](std::size_t terms, int iterations) {
+    objective.condition(theta, m, terms, options.seed);
+    if (iterations == 0) return;
+    const LbfgsbOptions lbfgsb{.memory = kMemory,
+                               .max_iterations = std::min(iterations, options.max_iterations),
+                               .max_evaluations = 2 * iterations + 10,
+                               .tolerance = options.tolerance * coarse,
+                               .min_decrease = kMinDecrease * coarse};
+    const auto found =
+        minimise_lbfgsb([&](std::span<const std::size_t>, std::span<const double> at, std::span<double> value,
+                            std::span<double> gradient) { objective(at, value.front(), gradient); },
+                        parameters, theta, objective.lower(), objective.upper(), lbfgsb);
+    result.iterations += found.front().iterations;
+    if (std::isfinite(found.front().value)) theta = found.front().x;
+  };
+  if (options.optimise && vecchia.sample < data.n) refine(vecchia.sample, kSampleIterations);
+  refine(data.n, options.optimise ? kFullIterations : 0);
+
+  double value = 0;
+  std::vector<double> gradient(parameters);
+  objective(theta, value, gradient);
+  result.evaluations = objective.evaluations();
+  result.jitter = objective.jitter();
+  if (!std::isfinite(value)) {
+    result.note =
+        "the approximate likelihood is not finite, whatever the jitter; the prior's hyperparameters are used";
+    return result;
+  }
+  result.hyperparameters = detail::unpack(theta, data.layout());
+  result.log_posterior = -value;
+  result.status = FitStatus::ok;
+  if (result.jitter > 0) {
+    result.status = FitStatus::fell_back;
+    result.note = fmt::format("jitter {:.0e} of the mean diagonal was needed", result.jitter);
+  }
+  return result;
+}
+
+VecchiaDensity vecchia_density(Backend& backend, const GpData& data, const Hyperparameters& hyperparameters,
+                               const OutputTransform& transform, const VecchiaOptions& vecchia) {
+  check(data, vecchia, "vecchia_density");
+  detail::check_count(hyperparameters, data.layout(), "vecchia_density: the hyperparameters");
+  if (data.columns.size() != data.n * data.column_count() || data.y.size() != data.n ||
+      (!data.noise.empty() && data.noise.size() != data.n)) {
+    throw UsageError("vecchia_density: the shapes of n, columns, y and noise do not match");
+  }
+  std::vector<double> z;
+  for (const double y : data.y) z.push_back(transform.forward(y));
+  const auto pool = detail::vecchia_pool(backend, vecchia);
+  VecchiaLikelihood objective(*pool, detail::vecchia_tiles(backend), data, z,
+                              detail::model_noise(data, transform), nullptr);
+  const std::vector<double> theta = detail::pack(hyperparameters);
+  VecchiaDensity density;
+  density.gradient.resize(objective.dimension());
+  objective.condition(theta, static_cast<std::size_t>(vecchia.neighbours), data.n, 0);
+  objective(theta, density.log_density, density.gradient);
+  density.log_density = -density.log_density;
+  for (double& g : density.gradient) g = -g;
+  density.jitter = objective.jitter();
+  return density;
+}
+
+}  // namespace krigon
