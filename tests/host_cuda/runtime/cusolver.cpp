@@ -119,6 +119,11 @@ int factorise(char uplo, int n, double* a, int lda) {
 
 extern "C" {
 
+cusolverStatus_t cusolverGetVersion(int* version) {
+  *version = CUSOLVER_VERSION;
+  return CUSOLVER_STATUS_SUCCESS;
+}
+
 cusolverStatus_t cusolverDnCreate(cusolverDnHandle_t* handle) {
   const std::lock_guard lock(runtime_mutex());
   *handle = nullptr;

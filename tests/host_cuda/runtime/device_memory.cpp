@@ -144,7 +144,8 @@ void DeviceMemory::check_range(const void* p, std::size_t bytes, const std::stri
   if (allocation == nullptr || at >= allocation->start + allocation->bytes) {
     violation(fmt::format("{} lies outside every device allocation: {}", what, describe(p)));
   }
-  if (allocation->state == Allocation::State::kFreeQueued) {
+  // What runs now was queued before the free.
+  if (allocation->state == Allocation::State::kFreeQueued && open_depth_ == 0) {
     violation(fmt::format("{} was freed by cudaFreeAsync", what));
   }
   const std::size_t left = static_cast<std::size_t>(allocation->start + allocation->bytes - at);
