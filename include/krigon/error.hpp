@@ -56,6 +56,12 @@ class EnvironmentError : public Error {
   using Error::Error;
 };
 
+/// A device has too little memory for what was asked of it. The message says how much, and how much is free.
+class DeviceMemoryError : public EnvironmentError {
+ public:
+  using EnvironmentError::EnvironmentError;
+};
+
 }  // namespace krigon
 
 #pragma GCC visibility pop

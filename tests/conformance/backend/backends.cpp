@@ -2,6 +2,10 @@
 
 #include <limits>
 
+#if defined(KRIGON_HOST_CUDA)
+#include "kernels/cuda/cuda_backend.hpp"
+#endif
+
 namespace krigon {
 
 namespace {
@@ -15,12 +19,22 @@ std::vector<std::string> backend_instances() {
     for (const char* threads : {"1", "3"}) names.push_back("cpu_" + simd + "_" + threads);
   }
   names.push_back("composed_" + cpu_simd_choices().back() + "_2");
+#if defined(KRIGON_HOST_CUDA)
+  names.push_back("cuda_on_host");
+#endif
   return names;
 }
 
 void BackendConformance::SetUp() {
   // cpu_<instruction set>_<threads>; `composed` for what the fused operations are held against.
   const std::string name = GetParam();
+#if defined(KRIGON_HOST_CUDA)
+  if (name == "cuda_on_host") {
+    // Some of the tests' matrices are factorised as a batch, some one by one.
+    backend_ = std::make_unique<cuda::CudaBackend>(cuda::CudaOptions{.batched_order = 64});
+    return;
+  }
+#endif
   const auto first = name.find('_');
   const auto last = name.rfind('_');
   backend_ = make_cpu_backend({.threads = std::stoi(name.substr(last + 1)),
