@@ -51,6 +51,9 @@ struct StudyOptions {
   std::string sampler = "auto";
   EarlyStopping early_stopping = {};
   std::uint64_t seed = 0;
+  /// What computes proposals: "auto", "cpu", "cuda" or "cuda:N". A GPU that cannot be used is an
+  /// EnvironmentError.
+  std::string device = "auto";
 };
 
 struct OptimizeOptions {

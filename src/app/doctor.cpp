@@ -1,11 +1,10 @@
-#include <dlfcn.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <sqlite3.h>
 #include <unistd.h>
 
 #include "app/services.hpp"
-#include "backend/backend.hpp"
+#include "backend/cuda_plugin.hpp"
 #include "krigon/error.hpp"
 #include "krigon/study.hpp"
 #include "runner/runner.hpp"
@@ -15,30 +14,14 @@ namespace {
 
 using cli::Finding;
 
-/// Asks the driver, if there is one. Its calls are looked up by name so that one program serves
-/// machines with and without it.
 Finding examine_gpu() {
-  Finding finding{.name = "gpu", .value = "none", .ok = true, .hint = ""};
-  void* driver = ::dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
-  if (driver == nullptr) {
-    finding.hint = "no NVIDIA driver here (libcuda.so.1 is not found)";
-    return finding;
-  }
-  const auto init = reinterpret_cast<int (*)(unsigned)>(::dlsym(driver, "cuInit"));
-  const auto count_devices = reinterpret_cast<int (*)(int*)>(::dlsym(driver, "cuDeviceGetCount"));
-  int count = 0;
-  if (init == nullptr || count_devices == nullptr) {
-    finding.hint = "libcuda.so.1 is there but is no CUDA driver";
-  } else if (const int error = init(0); error != 0) {
-    finding.hint = fmt::format("the NVIDIA driver does not start (error {})", error);
-  } else if (count_devices(&count) != 0 || count == 0) {
-    finding.hint = "the NVIDIA driver sees no device";
-  } else {
-    finding.value = fmt::format("{} found", count);
-    finding.hint = "not used for proposals: this build computes on the CPU";
-  }
-  ::dlclose(driver);
-  return finding;
+  PluginBackend opened = open_cuda_backend(0);
+  if (!opened.backend) return {.name = "gpu", .value = "not used", .ok = true, .hint = opened.reason};
+  const BackendInfo info = opened.backend->info();
+  return {.name = "gpu",
+          .value = fmt::format("{} ({}, {}); {}", info.device, info.blas_core, info.instructions, info.blas),
+          .ok = true,
+          .hint = "--device cuda computes proposals on it"};
 }
 
 void examine_backend(std::vector<Finding>& findings) {

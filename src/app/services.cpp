@@ -1,6 +1,7 @@
 #include "app/services.hpp"
 
 #include "app/wiring.hpp"
+#include "backend/choose.hpp"
 #include "config/study_file.hpp"
 #include "propose/samplers.hpp"
 #include "runner/report_line.hpp"
@@ -14,15 +15,20 @@ cli::Services make_services() {
   cli::Services services;
   services.load_study = [](const std::filesystem::path& path) {
     auto loaded = load_study_file(path);
-    return cli::LoadedStudy{std::move(loaded.spec), std::move(loaded.storage), std::move(loaded.warnings)};
+    return cli::LoadedStudy{std::move(loaded.spec), std::move(loaded.storage), std::move(loaded.device),
+                            std::move(loaded.warnings)};
   };
   services.open_storage = [](const std::string& url, bool create) {
     return krigon::open_storage(url, {.create = create});
   };
   services.store_exists = [](const std::string& url) { return krigon::store_exists(url); };
+  services.choose_device = [](const std::string& device, const StudySpec& spec) {
+    auto chosen = choose_backend(device, spec.budget.trials);
+    return cli::Compute{std::move(chosen.backend), std::move(chosen.line)};
+  };
   services.make_manager = make_manager;
   services.describe_sampler = [](const StudySpec& spec) {
-    return make_study_sampler(spec)->describe(spec.space);
+    return make_study_sampler(spec, make_cpu_backend())->describe(spec.space);
   };
   services.make_scheduler = make_scheduler;
   services.append_report = append_report;

@@ -151,7 +151,8 @@ struct Study::Impl {
 
 Study::Study(Space space, StudyOptions options) {
   auto storage = app::open_storage(options.storage);
-  auto manager = app::open_manager(spec_of(std::move(space), std::move(options)), std::move(storage));
+  const std::string device = options.device;
+  auto manager = app::open_manager(spec_of(std::move(space), std::move(options)), std::move(storage), device);
   RunObserver silent;
   recover_lost_trials(*manager, silent);
   impl_ = std::make_unique<Impl>(Impl{std::make_shared<StudyCore>(std::move(manager))});

@@ -4,7 +4,7 @@
 
 #include <fmt/format.h>
 
-#include "backend/backend.hpp"
+#include "backend/choose.hpp"
 #include "krigon/error.hpp"
 #include "propose/samplers.hpp"
 #include "scheduler/schedulers.hpp"
@@ -16,18 +16,21 @@ std::shared_ptr<Storage> open_storage(const std::string& url) {
   return krigon::open_storage(url, {});
 }
 
-std::unique_ptr<Sampler> make_study_sampler(const StudySpec& spec) {
-  return make_sampler(spec.sampler, spec.space, spec.seed, make_cpu_backend());
+std::unique_ptr<Sampler> make_study_sampler(const StudySpec& spec, std::shared_ptr<Backend> backend) {
+  return make_sampler(spec.sampler, spec.space, spec.seed, std::move(backend));
 }
 
-std::unique_ptr<StudyManager> make_manager(std::shared_ptr<Storage> storage, StudyRecord study) {
-  auto sampler = make_study_sampler(study.spec);
+std::unique_ptr<StudyManager> make_manager(std::shared_ptr<Storage> storage, StudyRecord study,
+                                           std::shared_ptr<Backend> backend) {
+  auto sampler = make_study_sampler(study.spec, std::move(backend));
   auto scheduler = make_scheduler(study.spec.early_stopping);
   return std::make_unique<StudyManager>(std::move(storage), std::move(study), std::move(sampler),
                                         std::move(scheduler));
 }
 
-std::unique_ptr<StudyManager> open_manager(const StudySpec& spec, std::shared_ptr<Storage> storage) {
+std::unique_ptr<StudyManager> open_manager(const StudySpec& spec, std::shared_ptr<Storage> storage,
+                                           const std::string& device) {
+  auto chosen = choose_backend(device, spec.budget.trials);
   auto study = storage->find_study(spec.name);
   if (!study) {
     study = storage->create_study(spec, nullptr);
@@ -43,7 +46,7 @@ std::unique_ptr<StudyManager> open_manager(const StudySpec& spec, std::shared_pt
       }
     }
   }
-  return make_manager(std::move(storage), std::move(*study));
+  return make_manager(std::move(storage), std::move(*study), std::move(chosen.backend));
 }
 
 }  // namespace krigon::app

@@ -43,6 +43,7 @@ void add_ask(Program& program) {
       "ask", "Propose trials for you to run: a number and parameters each", ask,
       [](CommandBuilder& command, Options& o) {
         o.study.add_to(command);
+        o.study.add_device_to(command);
         command.integer("--count", o.count, "How many trials (default: 1)", 1, kMostAsked);
         command.text("--key", o.key, "The same key gives the same trials again", "KEY");
         command.flag("--json", o.json, "Print one JSON object a line");

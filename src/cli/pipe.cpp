@@ -37,6 +37,7 @@ void add_pipe(Program& program) {
       "pipe", "Serve a study over standard input and output, one JSON object a line", pipe,
       [](CommandBuilder& command, Options& o) {
         o.study.add_to(command);
+        o.study.add_device_to(command);
         command.footer(R"(Operations: ask (count, key), report (trial, step, metrics), tell (trial, metrics),
 fail (trial, reason), best. The same key gives the same trial again. An error is answered by
 {"error": ...} and the pipe goes on. After {"stop": true} the trial is over. Trials that were

@@ -129,6 +129,7 @@ int run_command(const Options& options, Context& context) {
                     place.file.string()));
   }
   const OpenStudy study = open_or_create_study(context, std::move(place));
+  if (!options.quiet) context.err << "krigon: proposals are computed on " << study.compute.line << "\n";
   const auto manager = study.manager(context);
   std::signal(SIGPIPE, SIG_IGN);  // a pager that was closed must not end the trials
 
@@ -156,6 +157,7 @@ void add_run(Program& program) {
       "run", "Run a study's trials until its budget is used up, or go on with them", run_command,
       [](CommandBuilder& command, Options& o) {
         o.study.add_to(command);
+        o.study.add_device_to(command);
         command.integer("--trials", o.trials, "The budget of trials, instead of the study file's", 1,
                         INT64_MAX);
         command.integer("--parallel", o.parallel, "Trials at a time, instead of the study file's", 1,

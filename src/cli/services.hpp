@@ -15,12 +15,17 @@
 #include "core/storage.hpp"
 #include "manager/manager.hpp"
 
+namespace krigon {
+class Backend;
+}  // namespace krigon
+
 namespace krigon::cli {
 
 /// What a study file says.
 struct LoadedStudy {
   StudySpec spec;
   std::optional<std::string> storage;      ///< its `storage:` as a URL, a path in it made absolute
+  std::optional<std::string> device = {};  ///< its `device:`
   std::vector<std::string> warnings = {};  ///< "file:line: key: message" each
 };
 
@@ -32,6 +37,12 @@ struct Finding {
   std::string hint;  ///< what to do, or why; may be empty
 };
 
+/// What computes proposals.
+struct Compute {
+  std::shared_ptr<Backend> backend;
+  std::string line;  ///< which device, and why
+};
+
 /// The implementations that the commands work with, chosen by the application (src/app) or by a test.
 struct Services {
   /// Throws ConfigError, starting with "file:line: ".
@@ -40,7 +51,12 @@ struct Services {
   std::function<std::shared_ptr<Storage>(const std::string& url, bool create)> open_storage;
   /// Whether there is a store at the URL; never creates one.
   std::function<bool(const std::string& url)> store_exists;
-  std::function<std::unique_ptr<StudyManager>(std::shared_ptr<Storage>, StudyRecord)> make_manager;
+  /// By a device's name (core/device.hpp) and what is to be expected of the study. Throws UsageError,
+  /// EnvironmentError where the device cannot be used.
+  std::function<Compute(const std::string& device, const StudySpec&)> choose_device;
+  std::function<std::unique_ptr<StudyManager>(std::shared_ptr<Storage>, StudyRecord,
+                                              std::shared_ptr<Backend>)>
+      make_manager;
   /// What the spec's sampler will do in its space. Throws UsageError for an unknown sampler.
   std::function<std::string(const StudySpec&)> describe_sampler;
   std::function<std::unique_ptr<Scheduler>(const EarlyStopping&)> make_scheduler;

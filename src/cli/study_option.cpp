@@ -52,6 +52,13 @@ void StudyOption::add_to(CommandBuilder& command) {
   add_options_to(command);
 }
 
+void StudyOption::add_device_to(CommandBuilder& command) {
+  proposes = true;
+  command.text("--device", device,
+               "What computes proposals: auto, cpu, cuda or cuda:N (default: the study file's, auto)",
+               "DEVICE");
+}
+
 std::filesystem::path StudyPlace::trials_folder(const std::string& study) const {
   std::string safe = study;
   for (char& c : safe) {
@@ -83,6 +90,11 @@ StudyPlace locate(const Context& context, const StudyOption& option) {
   }
   if (!option.name.empty()) place.name = option.name;
   if (place.loaded) place.loaded->spec.name = place.name;
+  if (!option.device.empty()) {
+    place.device = option.device;
+  } else if (option.proposes) {
+    place.device = place.loaded ? place.loaded->device.value_or("auto") : "auto";
+  }
   if (!option.storage.empty()) {
     place.url = option.storage;
   } else if (place.loaded && place.loaded->storage) {
@@ -94,7 +106,7 @@ StudyPlace locate(const Context& context, const StudyOption& option) {
 }
 
 std::unique_ptr<StudyManager> OpenStudy::manager(const Context& context) const {
-  return context.services.make_manager(storage, record);
+  return context.services.make_manager(storage, record, compute.backend);
 }
 
 OpenStudy open_study(const Context& context, const StudyOption& option) {
@@ -107,6 +119,7 @@ OpenStudy open_study(const Context& context, const StudyOption& option) {
   }
   study.storage = context.services.open_storage(study.place.url, false);
   study.record = find(*study.storage, study.place);
+  study.compute = context.services.choose_device(study.place.device, study.record.spec);
   return study;
 }
 
@@ -117,12 +130,14 @@ OpenStudy open_or_create_study(const Context& context, StudyPlace place) {
     StudyOption option;
     option.storage = study.place.url;
     option.name = study.place.name;
+    option.device = study.place.device;
     return open_study(context, option);
   }
   const StudySpec& spec = study.place.loaded->spec;
   // Found wrong before anything is created.
   context.services.describe_sampler(spec);
   context.services.make_scheduler(spec.early_stopping);
+  study.compute = context.services.choose_device(study.place.device, spec);
   study.storage = context.services.open_storage(study.place.url, true);
   const auto fingerprint = context.services.fingerprint(spec, study.place.folder);
   auto stored = study.storage->find_study(study.place.name);

@@ -11,12 +11,16 @@ namespace krigon::cli {
 
 /// Which study a command is about: a study file, or a study by name in a store.
 struct StudyOption {
-  std::string file;     ///< STUDY; empty: study.yaml here, where neither of the others is given
-  std::string storage;  ///< --storage
-  std::string name;     ///< --study
+  std::string file;       ///< STUDY; empty: study.yaml here, where neither of the others is given
+  std::string storage;    ///< --storage
+  std::string name;       ///< --study
+  std::string device;     ///< --device
+  bool proposes = false;  ///< a command that may want another device than the CPU
 
   /// Adds STUDY, --storage and --study.
   void add_to(CommandBuilder& command);
+  /// Adds --device.
+  void add_device_to(CommandBuilder& command);
   /// Adds --storage and --study only: the file is among the command's other words.
   void add_options_to(CommandBuilder& command);
 };
@@ -28,6 +32,7 @@ struct StudyPlace {
   std::filesystem::path folder;  ///< of the file; the working directory without one
   std::string url;               ///< of the store
   std::string name;              ///< empty: the store's only study
+  std::string device = "cpu";    ///< on which proposals are computed
 
   /// Where its trials have their folders.
   std::filesystem::path trials_folder(const std::string& study) const;
@@ -41,6 +46,7 @@ struct OpenStudy {
   StudyPlace place;
   std::shared_ptr<Storage> storage;
   StudyRecord record;
+  Compute compute;
 
   std::unique_ptr<StudyManager> manager(const Context& context) const;
 };

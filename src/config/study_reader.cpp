@@ -15,6 +15,7 @@
 #include "config/scalar.hpp"
 #include "config/space_reader.hpp"
 #include "config/suggest.hpp"
+#include "core/device.hpp"
 
 namespace krigon::detail {
 namespace {
@@ -47,6 +48,7 @@ class StudyReader {
   void read_sampler(const Field& field, bool space_is_whole);
   void read_on_best(const Field& field, const CommandNames& names);
   void read_storage(const Field& field);
+  void read_device(const Field& field);
   void read_inputs(const Field& field);
 
   std::filesystem::path folder_;
@@ -381,6 +383,16 @@ void StudyReader::read_storage(const Field& field) {
   study_.storage = "sqlite://" + file.string();
 }
 
+void StudyReader::read_device(const Field& field) {
+  const auto text = field.text();
+  if (!text) return;
+  if (is_device(*text)) {
+    study_.device = *text;
+  } else {
+    field.error(fmt::format("found {}, expected {}", in_quotes(*text), kDeviceWords));
+  }
+}
+
 void StudyReader::read_inputs(const Field& field) {
   for (const auto& item : field.items("paths", "[train.py]")) {
     const auto text = item.text();
@@ -439,6 +451,7 @@ LoadedStudy StudyReader::read() {
   if (const auto seed = section.take("seed").integer(0)) study_.spec.seed = static_cast<std::uint64_t>(*seed);
   read_inputs(section.take("inputs"));
   read_storage(section.take("storage"));
+  read_device(section.take("device"));
   section.finish({{"name", "write 'study'"},
                   {"metric", "it goes under 'objective'"},
                   {"direction", "it goes under 'objective'"},

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import shlex
 import subprocess
 import unittest
@@ -122,6 +123,38 @@ class Commands(StudyTest):
         self.assertIn(done.returncode, (0, 1))
         names = {f["name"] for f in json.loads(done.stdout)["findings"]}
         self.assertLessEqual({"krigon", "backend", "blas", "threads", "gpu"}, names)
+
+    def test_a_gpu_that_is_not_there_is_an_error_and_nothing_is_made(self):
+        findings = self.json("doctor")["findings"]
+        gpu = next(f for f in findings if f["name"] == "gpu")
+        if gpu["value"] != "not used":
+            self.skipTest("there is a GPU")
+        self.write("run.yaml", STUDY + 'trial: {command: [sh, trial.sh, "{rate}"]}\nbudget: {trials: 1}\n')
+        for command, study in (("ask", "study.yaml"), ("pipe", "study.yaml"), ("run", "run.yaml")):
+            done = self.krigon(command, study, "--device", "cuda", code=5)
+            self.assertIn(gpu["hint"], done.stderr)
+        self.krigon("list", code=3)
+
+    @unittest.skipUnless("KRIGON_CUDA_ON_HOST" in os.environ, "built without CUDA's headers")
+    def test_the_gpu_code_proposes_what_the_cpu_does(self):
+        self.write("gp.yaml", STUDY.replace("sampler: random", "sampler: {type: gp, initial: 4}"))
+        conversation = "".join(
+            json.dumps({"op": "ask"}) + "\n"
+            + json.dumps({"op": "tell", "trial": t, "metrics": {"accuracy": (t * 7 % 11) / 11}}) + "\n"
+            for t in range(8))
+        found = {}
+        for device in ("cpu", "cuda-on-host"):
+            done = subprocess.run(
+                [KRIGON, "pipe", "gp.yaml", "--storage", f"{device}.db", "--device", device],
+                input=conversation, capture_output=True, encoding="utf-8", check=True, cwd=self.folder,
+                env={**os.environ, "KRIGON_CUDA_PLUGIN": os.environ["KRIGON_CUDA_ON_HOST"]})
+            found[device] = [json.loads(line)["parameters"] for line in done.stdout.splitlines()[::2]]
+        for cpu, cuda in zip(found["cpu"], found["cuda-on-host"], strict=True):
+            for name, value in cpu.items():
+                if isinstance(value, float):
+                    self.assertAlmostEqual(value, cuda[name], delta=1e-4 * abs(value))
+                else:
+                    self.assertEqual(value, cuda[name])
 
     def test_tables_keep_to_columns_and_have_no_colour_in_a_pipe(self):
         self.ask_and_tell(2)

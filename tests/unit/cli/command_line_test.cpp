@@ -36,7 +36,12 @@ class CommandLine : public ::testing::Test {
       return store;
     };
     services.store_exists = [this](const std::string&) { return store != nullptr; };
-    services.make_manager = [](std::shared_ptr<Storage> s, StudyRecord r) {
+    services.choose_device = [this](const std::string& device, const StudySpec&) {
+      devices.push_back(device);
+      if (device == "cuda") throw EnvironmentError("device cuda: no NVIDIA driver here");
+      return Compute{nullptr, device + ", said the test"};
+    };
+    services.make_manager = [](std::shared_ptr<Storage> s, StudyRecord r, std::shared_ptr<Backend>) {
       return krigon::testing::make_counting(std::move(s), std::move(r));
     };
     services.describe_sampler = [](const StudySpec&) { return "counts in eighths"; };
@@ -77,6 +82,7 @@ class CommandLine : public ::testing::Test {
   std::shared_ptr<Storage> store;
   std::map<std::string, std::string> environment;
   std::string reports;
+  std::vector<std::string> devices;
   std::vector<Finding> findings{{"blas", "openmp"}, {"gpu", "none", true, "no driver"}};
   Services services;
 };
@@ -297,6 +303,16 @@ TEST_F(CommandLine, PipesLineByLine) {
                 .find("{\"attempt\":1,\"parameters\":{\"x\":0.0},\"seed\":"),
             0u);
   EXPECT_EQ(json::parse(out({"status", "study.yaml", "--json"})).at("completed"), 1);
+}
+
+TEST_F(CommandLine, ComputesWhereItIsToldAndNowhereElse) {
+  out({"ask", "study.yaml"});
+  out({"ask", "study.yaml", "--device", "cuda:1"});
+  out({"tell", "study.yaml", "0", "loss=1"});
+  EXPECT_EQ(devices, (std::vector<std::string>{"auto", "cuda:1", "cpu"}));
+  const Said said = say({"ask", "study.yaml", "--device", "cuda"});
+  EXPECT_EQ(said.code, kEnvironment);
+  EXPECT_NE(said.err.find("no NVIDIA driver"), std::string::npos);
 }
 
 TEST_F(CommandLine, TheDoctorSaysWhatToMend) {

@@ -34,7 +34,7 @@ unknown-parameter-keys real-bounds-for-int bad-steps only-min bad-values values-
 bad-names no-parameters unknown-condition impossible-conditions constraint-not-in-list command-text
 command-for-a-shell trial-without-command bad-durations zero-timeout bad-patterns bad-env
 asha-without-max-steps bad-early-stopping bad-budget empty-sections too-many-gpus gpus-as-number gpus-wrong
-bad-sampler bad-scalars json-errors-have-lines unquoted-template
+bad-sampler bad-scalars bad-device json-errors-have-lines unquoted-template
 """.split()
 
 
