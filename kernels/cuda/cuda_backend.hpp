@@ -67,6 +67,14 @@ class CudaBackend final : public ComposedBackend {
   void gram_vjp(const ResidentCovariance& covariance, ConstView u, ConstView v, ConstView theta, ConstView dk,
                 View du, View dv, View dtheta) override;
 
+  // cuda_fused.cpp
+  void mll_value_grad(ResidentData& data, ConstView theta, View out) override;
+  void posterior(ResidentPosterior& model, ConstView x, std::int64_t q, View out) override;
+  void posterior_for_vjp(ResidentPosterior& model, ConstView x, std::int64_t q, View out) override;
+  void posterior_vjp(ResidentPosterior& model, ConstView adjoint, View dx) override;
+  void truncate(ResidentPosterior& model, std::int64_t n) override;
+  void remove(ResidentPosterior& model, std::int64_t index) override;
+
  private:
   double* allocate_doubles(std::size_t count) override;
   void free_doubles(double* data) noexcept override;
@@ -79,6 +87,11 @@ class CudaBackend final : public ComposedBackend {
   View batched_inverse(ConstView l);
   /// Completes `inverse`, whose blocks on the diagonal are done.
   void join_inverses(ConstView l, View inverse);
+  /// Makes sure that L^-1 is there.
+  void invert_factor(detail::ComposedPosterior& model);
+  /// The inverse's rows from this one on are no longer those of the factor's.
+  void forget_inverse(detail::ComposedPosterior& model, std::int64_t from);
+  void single_moments(detail::ComposedPosterior& model, ConstView x, View out, std::size_t slots);
   bool batched(std::int64_t order) const { return order <= options_.batched_order; }
 
   CudaOptions options_;

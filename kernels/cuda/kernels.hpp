@@ -74,6 +74,16 @@ cudaError_t launch_append_row(cudaStream_t stream, Input solved, Input row, doub
 /// `change`: n doubles of scratch memory.
 cudaError_t launch_remove_point(cudaStream_t stream, Output l, std::int64_t index, double* change);
 
+// moments.cu: means and variances of single points, where the composition would make a 1 x 1 batch of each.
+/// out(o, j) := c + k_j' alpha_o, out(T, j) := prior variance at z_j - |v_j|^2.
+cudaError_t launch_moments(cudaStream_t stream, const CovarianceTable& table, Input z, Input k, Input v,
+                           Input alpha, Theta theta, Output out);
+/// w(i, j) := -2 v(i, j) adjoint(T, j).
+cudaError_t launch_variance_adjoint(cudaStream_t stream, Input v, Input adjoint, Output w);
+/// dz_j += adjoint(T, j) times the prior variance's gradient, which only linear factors have.
+cudaError_t launch_prior_vjp(cudaStream_t stream, const CovarianceTable& table, Input z, Theta theta,
+                             Input adjoint, Output dz);
+
 // top_k.cu
 cudaError_t launch_top_k(cudaStream_t stream, Input values, Output out, std::int64_t batch);
 

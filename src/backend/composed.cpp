@@ -15,6 +15,7 @@ View WorkSpace::matrix(std::size_t slot, std::int64_t rows, std::int64_t columns
   Buffer& buffer = buffers_[slot];
   const auto needed = static_cast<std::size_t>(rows * columns * batch);
   if (buffer.size() < needed) {
+    ++generation_;
     buffer = {};
     buffer = backend_->allocate(needed);
   }

@@ -49,9 +49,12 @@ class WorkSpace {
  public:
   explicit WorkSpace(Backend& backend) : backend_(&backend) {}
   View matrix(std::size_t slot, std::int64_t rows, std::int64_t columns, std::int64_t batch = 1);
+  /// Rises when a buffer grows, so that what holds the old address can tell.
+  std::int64_t generation() const { return generation_; }
 
  private:
   Backend* backend_;
+  std::int64_t generation_ = 0;
   std::vector<Buffer> buffers_;
 };
 
@@ -62,6 +65,7 @@ struct ComposedData final : ResidentData {
   Buffer targets;  ///< n x T
   Buffer noise;    ///< n, or empty
   WorkSpace work;
+  std::shared_ptr<void> own;  ///< what a backend keeps with it
 
   ConstView points_view() const { return {points.data(), columns, n, columns}; }
   ConstView targets_view() const { return {targets.data(), n, outputs, n < 1 ? 1 : n}; }
@@ -79,6 +83,7 @@ struct ComposedPosterior final : ResidentPosterior {
   Buffer alpha;               ///< K^-1 (target - c), capacity x T
   Buffer targets;             ///< capacity x T
   WorkSpace work;
+  std::shared_ptr<void> own;  ///< what a backend keeps with it
   // Of the last posterior_for_vjp.
   std::int64_t kept = 0, kept_q = 0;
 
