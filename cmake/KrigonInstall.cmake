@@ -14,6 +14,11 @@ install(TARGETS krigon_cli_program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(TARGETS krigon EXPORT krigonTargets
   LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
   INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+# Asked for by name (cmake --install ... --component cuda): a package that held it would want CUDA's libraries.
+if(TARGET krigon_cuda)
+  set_target_properties(krigon_cuda PROPERTIES INSTALL_RPATH "$ORIGIN")
+  install(TARGETS krigon_cuda LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT cuda EXCLUDE_FROM_ALL)
+endif()
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/krigon DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 
 set(config_folder ${CMAKE_INSTALL_LIBDIR}/cmake/krigon)

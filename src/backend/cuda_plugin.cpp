@@ -30,7 +30,7 @@ std::vector<std::string> candidates() {
     std::error_code error;
     const auto folder = std::filesystem::weakly_canonical(here.dli_fname, error).parent_path();
     // A program's libraries lie in a folder next to its own.
-    for (const char* place : {"", "../lib", "../lib64"}) {
+    for (const char* place : {"", KRIGON_BIN_TO_LIB, "../lib"}) {
       auto path = folder / place / kLibrary;
       if (std::filesystem::exists(path, error)) paths.push_back(path.string());
     }
