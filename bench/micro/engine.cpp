@@ -108,7 +108,8 @@ std::vector<double> kernel_matrix(std::size_t n) {
 void Likelihood(benchmark::State& state) {
   const auto n = static_cast<std::size_t>(state.range(0));
   const GpData data = sample_data(n, 20);
-  const auto resident = backend().load({state.range(0), data.columns, data.y, {}, CovarianceSpec::matern52(data.groups)});
+  const auto resident =
+      backend().load({state.range(0), data.columns, data.y, {}, CovarianceSpec::matern52(data.groups)});
   const Hyperparameters h = usual(20);
   std::vector<double> theta = h.log_lengthscale;
   theta.insert(theta.end(), {h.log_signal_variance[0], h.log_noise_variance, h.mean, 0.0});

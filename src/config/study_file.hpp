@@ -16,8 +16,8 @@ struct LoadedStudy {
   /// Where `storage:` says that the study is kept: "memory:" or "sqlite:///absolute/path".
   std::optional<std::string> storage;
   std::optional<std::string> device;  ///< where `device:` says that proposals are computed
-  std::filesystem::path folder;  ///< the study file's, absolute
-  bool has_trial = false;        ///< false: driven by ask/tell or `pipe`
+  std::filesystem::path folder;       ///< the study file's, absolute
+  bool has_trial = false;             ///< false: driven by ask/tell or `pipe`
   /// "file:line: key: message" each; nothing that keeps the study from running.
   std::vector<std::string> warnings;
 };
