@@ -176,7 +176,10 @@ int main(int argc, char** argv) {
     const double nlpd = held_out(model, held);
     std::string exact_nlpd = "-";
     if (n <= kExactPoints) {
-      const FitResult exact = fit(*backend, data, {});
+      // From the approximation's hyperparameters too: the best optimum that either finds.
+      FitOptions both;
+      both.warm_start = result.hyperparameters;
+      const FitResult exact = fit(*backend, data, both);
       Posterior posterior(*backend, data, exact.hyperparameters, exact.transform);
       exact_nlpd = fmt::format("{:.4f}", held_out(posterior, held));
     }

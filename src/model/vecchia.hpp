@@ -25,19 +25,25 @@ namespace krigon {
 /// contracts hold here too: minimisation, model units, OutputTransform, priors, known noise.
 struct VecchiaOptions {
   int neighbours = 31;             ///< m of the fit; m + 1 divisible by 4 is fastest
-  int prediction_neighbours = 95;  ///< observations that a prediction is conditioned on
+  int prediction_neighbours = 63;  ///< nearest observations that a prediction is conditioned on
+  /// Observations that every prediction is conditioned on, beside its neighbours: drawn at random; they carry
+  /// what varies slowly. Take anchors times n doubles of memory. 0: none.
+  /// Fewer where that would be more than half a gigabyte.
+  std::size_t anchors = 1024;
   /// Points of the exact fit that the search starts from.
-  std::size_t subset = 1000;
+  std::size_t subset = 2000;
   /// Terms of the likelihood that the first refinement looks at; the last one takes all.
   std::size_t sample = 10000;
   int threads = 0;  ///< 0: as the backend's
 };
 
-/// Maximum a posteriori hyperparameters, in three steps: an exact fit of a random subset; L-BFGS-B on a
-/// random sample of the approximation's terms; L-BFGS-B on all terms; neighbours are found anew before each
-/// of the last two. `options` as for fit(), its starts are tried on the subset, its tolerance grows with
-/// sqrt(n / 1000), as the likelihood's curvature does.
-/// evaluations: of the approximation, a sample counted as one; iterations: of L-BFGS-B.
+/// Hyperparameters in up to three steps: the exact maximum a posteriori of a random subset; then L-BFGS-B on
+/// a random sample of the approximation's terms, then on all of them, with neighbours found anew. Either of
+/// the last two is kept only where it predicts held-out points better than what was before, and the last is
+/// tried only where the one before was kept. Up to `subset` points the first step is all, and exact.
+/// `options` as for fit(): its starts are tried on the subset, its tolerance grows with sqrt(n / 1000), as
+/// the likelihood's curvature does. log_posterior: the approximation's. evaluations: of the approximation, a
+/// sample counted as one; iterations: of L-BFGS-B on it.
 /// A function of its arguments alone, bit for bit on one build and CPU kind, on any number of threads.
 FitResult fit_vecchia(Backend& backend, const GpData& data, const FitOptions& options,
                       const VecchiaOptions& vecchia = {});
@@ -52,7 +58,9 @@ struct VecchiaDensity {
 VecchiaDensity vecchia_density(Backend& backend, const GpData& data, const Hyperparameters& hyperparameters,
                                const OutputTransform& transform, const VecchiaOptions& vecchia = {});
 
-/// Predictions, each given the nearest observations, in model units and without noise. Not thread-safe.
+/// Predictions, each given the anchors and the nearest observations, in model units and without noise: what
+/// varies slowly is carried by the anchors, what varies near by, by the neighbours. (Vecchia's approximation
+/// with the anchors first in the order and in every conditioning set.) Not thread-safe.
 class VecchiaPosterior {
  public:
   VecchiaPosterior(Backend& backend, const GpData& data, const Hyperparameters& hyperparameters,
@@ -63,10 +71,10 @@ class VecchiaPosterior {
 
   /// failed: data or hyperparameters are not finite, and the prior is used; note() says so. Where a single
   /// candidate's neighbours need jitter they get it (as Posterior's K does), and where none helps, that
-  /// candidate alone gets the prior: see fallbacks().
+  /// candidate alone is predicted by the anchors or, without those, the prior: see fallbacks().
   FitStatus status() const;
   const std::string& note() const;
-  std::size_t fallbacks() const;  ///< candidates so far that got the prior
+  std::size_t fallbacks() const;  ///< candidates so far that were predicted without neighbours
 
   std::size_t size() const;     ///< points, the pending included
   std::size_t pending() const;  ///< of these, how many came by condition_on
@@ -83,7 +91,7 @@ class VecchiaPosterior {
   void evaluate_with_gradient(std::span<const double> x, std::span<double> mean, std::span<double> variance,
                               const Posterior::Adjoint& adjoint, std::span<double> dx);
 
-  /// Adds pending points (k x D), one after another, with their posterior means as values. O(n D) each.
+  /// Adds pending points (k x D), one after another, with their posterior means as values. O(n D + A^2) each.
   void condition_on(std::span<const double> x);
   void forget_pending();
 

@@ -21,6 +21,8 @@ using detail::VecchiaLikelihood;
 constexpr int kMemory = 25;
 constexpr int kSampleIterations = 30;
 constexpr int kFullIterations = 15;
+/// Points that candidates for the hyperparameters are judged by, at most; or a fifth of all.
+constexpr std::size_t kHeldOut = 500;
 /// In nats, of 1,000 points; both grow with sqrt(n / 1000).
 constexpr double kMinDecrease = 0.02;
 
@@ -74,6 +76,57 @@ FitResult fit_subset(Backend& backend, const GpData& data, std::span<const doubl
   return result;
 }
 
+/// Mean log predictive density of a few points, given all others.
+class HeldOut {
+ public:
+  HeldOut(Backend& backend, const GpData& data, const OutputTransform& transform, const FitOptions& options,
+          const VecchiaOptions& vecchia)
+      : backend_(backend), transform_(transform), vecchia_(vecchia) {
+    const std::size_t count = std::min(kHeldOut, data.n / 5);
+    const std::size_t dims = data.column_count();
+    std::vector<char> out(data.n, 0);
+    Random random(options.seed, options.stream + data.n, Purpose::vecchia);
+    for (std::size_t left = count; left > 0;) {
+      char& one = out[random.below(data.n)];
+      left -= one == 0 ? 1 : 0;
+      one = 1;
+    }
+    rest_.groups = held_.groups = data.groups;
+    rest_.covariance = held_.covariance = data.covariance;
+    for (std::size_t i = 0; i < data.n; ++i) {
+      GpData& to = out[i] != 0 ? held_ : rest_;
+      const auto row = data.columns.begin() + static_cast<std::ptrdiff_t>(i * dims);
+      to.columns.insert(to.columns.end(), row, row + static_cast<std::ptrdiff_t>(dims));
+      to.y.push_back(data.y[i]);
+      if (!data.noise.empty()) to.noise.push_back(data.noise[i]);
+      ++to.n;
+    }
+  }
+
+  double operator()(const Hyperparameters& hyperparameters) const {
+    if (held_.n == 0) return 0;
+    VecchiaPosterior posterior(backend_, rest_, hyperparameters, transform_, vecchia_);
+    std::vector<double> mean(held_.n);
+    std::vector<double> variance(held_.n);
+    posterior.evaluate(held_.columns, mean, variance);
+    const std::vector<double> known = detail::model_noise(held_, transform_);
+    double sum = 0;
+    for (std::size_t i = 0; i < held_.n; ++i) {
+      const double v =
+          variance[i] + std::exp(hyperparameters.log_noise_variance) + (known.empty() ? 0.0 : known[i]);
+      const double error = transform_.forward(held_.y[i]) - mean[i];
+      sum -= 0.5 * (std::log(v) + error * error / v);
+    }
+    return sum / static_cast<double>(held_.n);
+  }
+
+ private:
+  Backend& backend_;
+  const OutputTransform& transform_;
+  const VecchiaOptions& vecchia_;
+  GpData rest_, held_;
+};
+
 }  // namespace
 
 FitResult fit_vecchia(Backend& backend, const GpData& data, const FitOptions& options,
@@ -119,7 +172,6 @@ FitResult fit_vecchia(Backend& backend, const GpData& data, const FitOptions& op
   const double coarse = std::sqrt(std::max(1.0, static_cast<double>(data.n) / 1000));
   const auto refine = [&](std::size_t terms, int iterations) {
     objective.condition(theta, m, terms, options.seed);
-    if (iterations == 0) return;
     const LbfgsbOptions lbfgsb{.memory = kMemory,
                                .max_iterations = std::min(iterations, options.max_iterations),
                                .max_evaluations = 2 * iterations + 10,
@@ -132,8 +184,28 @@ FitResult fit_vecchia(Backend& backend, const GpData& data, const FitOptions& op
     result.iterations += found.front().iterations;
     if (std::isfinite(found.front().value)) theta = found.front().x;
   };
-  if (options.optimise && vecchia.sample < data.n) refine(vecchia.sample, kSampleIterations);
-  refine(data.n, options.optimise ? kFullIterations : 0);
+  if (options.optimise && vecchia.subset < data.n) {
+    // The neighbours' likelihood sees short distances best. Where outputs vary slowly it prefers lengthscales
+    // that are too short, so that a step is kept only where it predicts held-out points better.
+    const HeldOut held(backend, data, result.transform, options, vecchia);
+    const ThetaLayout layout = data.layout();
+    double score = held(detail::unpack(theta, layout));
+    const auto improves = [&](std::size_t terms, int iterations) {
+      const std::vector<double> before = theta;
+      refine(terms, iterations);
+      const double now = held(detail::unpack(theta, layout));
+      const bool better = now > score || (std::isfinite(now) && !std::isfinite(score));
+      if (better) {
+        score = now;
+      } else {
+        theta = before;
+      }
+      return better;
+    };
+    if (vecchia.sample >= data.n || improves(vecchia.sample, kSampleIterations))
+      improves(data.n, kFullIterations);
+  }
+  objective.condition(theta, m, data.n, options.seed);
 
   double value = 0;
   std::vector<double> gradient(parameters);

@@ -6,10 +6,13 @@
 #include <fmt/format.h>
 
 #include "backend/backend.hpp"
+#include "backend/tiles.hpp"
+#include "core/random.hpp"
 #include "krigon/error.hpp"
 #include "model/likelihood.hpp"
 #include "model/posterior_impl.hpp"
 #include "model/vecchia.hpp"
+#include "model/vecchia_anchors.hpp"
 #include "model/vecchia_likelihood.hpp"
 
 namespace krigon {
@@ -17,6 +20,10 @@ namespace krigon {
 using detail::NearestPoints;
 using detail::VecchiaSpace;
 using detail::VecchiaTiles;
+
+namespace {
+constexpr std::size_t kAnchorEntries = std::size_t{1} << 26U;  ///< half a gigabyte of doubles
+}
 
 struct VecchiaPosterior::Impl {
   Hyperparameters hyperparameters;
@@ -32,7 +39,8 @@ struct VecchiaPosterior::Impl {
   double best = std::numeric_limits<double>::infinity();
   const VecchiaTiles* tiles = nullptr;
   std::unique_ptr<detail::Pool> pool;
-  std::unique_ptr<NearestPoints> nearest;  ///< of all points; null: to be made
+  std::unique_ptr<NearestPoints> nearest;               ///< of all points; null: to be made
+  std::unique_ptr<detail::AnchoredPredictor> anchored;  ///< null: predictions by neighbours alone
   std::vector<VecchiaSpace> spaces;
   std::vector<std::int32_t> neighbours;
   std::vector<double> queries, d_mean, d_variance, by_x;
@@ -101,18 +109,24 @@ void VecchiaPosterior::Impl::predict(std::span<const double> x, std::span<double
                                      std::span<double> variance, bool gradient) {
   const std::size_t m = mean.size();
   failed.assign(m, 1);
-  if (gradient) by_x.assign(m * 2 * dims, 0.0);
+  by_x.assign(gradient ? m * 2 * dims : 0, 0.0);
   if (status != FitStatus::failed && m > 0) {
     queries.clear();
     push_scaled(x, queries);
-    const std::size_t k = std::min(width, targets.size());
+    if (anchored != nullptr) {
+      fallbacks += anchored->predict(queries, mean, variance, by_x);
+      for (std::size_t j = 0; j < m; ++j)
+        failed[j] = std::isfinite(mean[j]) && std::isfinite(variance[j]) ? 0 : 1;
+    }
+    const std::size_t k = anchored != nullptr ? 0 : std::min(width, targets.size());
     neighbours.resize(m * k);
     if (k > 0) {
       if (nearest == nullptr) nearest = std::make_unique<NearestPoints>(*tiles, points, dims);
       nearest->find(*pool, queries, k, neighbours);
     }
     const auto lanes = static_cast<std::size_t>(tiles->lanes);
-    pool->run(static_cast<std::int64_t>((m + lanes - 1) / lanes), [&](std::int64_t task, int worker) {
+    const std::size_t batches = anchored != nullptr ? 0 : (m + lanes - 1) / lanes;
+    pool->run(static_cast<std::int64_t>(batches), [&](std::int64_t task, int worker) {
       const std::size_t first = static_cast<std::size_t>(task) * lanes;
       for (const double jitter : detail::kJitterSteps) {
         predict_batch(spaces[static_cast<std::size_t>(worker)], first, m, jitter, gradient, mean, variance);
@@ -177,6 +191,28 @@ VecchiaPosterior::VecchiaPosterior(Backend& backend, const GpData& data,
       !std::isfinite(impl.noise) || !std::isfinite(hyperparameters.mean)) {
     impl.status = FitStatus::failed;
     impl.note = "the data or the hyperparameters are not finite: the prior is used";
+    return;
+  }
+  if (vecchia.anchors == 0 || data.n == 0) return;
+  std::vector<std::int32_t> anchors(data.n);
+  std::iota(anchors.begin(), anchors.end(), 0);
+  const std::size_t count =
+      std::min({vecchia.anchors, data.n, kAnchorEntries / std::max<std::size_t>(data.n, 1)});
+  Random random(0, data.n, Purpose::vecchia);
+  for (std::size_t i = 0; i < count; ++i) std::swap(anchors[i], anchors[i + random.below(data.n - i)]);
+  anchors.resize(count);
+  std::sort(anchors.begin(), anchors.end());
+  const detail::Tiles* tiles = detail::tiles_by_name(impl.tiles->name);
+  impl.anchored = std::make_unique<detail::AnchoredPredictor>(
+      *impl.pool, *tiles, *impl.tiles,
+      detail::AnchoredPredictor::Model{impl.factor.kind, impl.signal, impl.noise, hyperparameters.mean,
+                                       impl.dims},
+      impl.points, impl.targets, impl.known, anchors, impl.width);
+  if (!impl.anchored->ok()) {
+    impl.anchored.reset();
+    impl.status = FitStatus::fell_back;
+    impl.note =
+        "the anchors' covariance is not positive definite, whatever the jitter: neighbours alone are used";
   }
 }
 
@@ -261,6 +297,9 @@ void VecchiaPosterior::condition_on(std::span<const double> x) {
     impl.predict(row, {&mean, 1}, {&variance, 1}, false);
     if (!std::isfinite(mean)) throw UsageError("VecchiaPosterior::condition_on: a point is not finite");
     impl.push_scaled(row, impl.points);
+    if (impl.anchored != nullptr) {
+      impl.anchored->add(std::span(impl.points).last(impl.dims), mean, 0.0);
+    }
     impl.targets.push_back(mean);
     impl.known.push_back(0.0);
     impl.nearest.reset();
@@ -270,6 +309,7 @@ void VecchiaPosterior::condition_on(std::span<const double> x) {
 void VecchiaPosterior::forget_pending() {
   Impl& impl = *impl_;
   if (impl.targets.size() == impl.observed) return;
+  if (impl.anchored != nullptr) impl.anchored->drop(pending());
   impl.targets.resize(impl.observed);
   impl.known.resize(impl.observed);
   impl.points.resize(impl.observed * impl.dims);

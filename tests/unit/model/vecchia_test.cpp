@@ -99,30 +99,33 @@ TEST_P(Vecchia, WithAllPointsAsNeighboursThePosteriorIsTheExactOne) {
       const Hyperparameters h = some(data);
       const OutputTransform transform = OutputTransform::of(data.y, OutputScaling::standardise);
       Posterior exact(*backend_, data, h, transform);
-      VecchiaPosterior approximate(*backend_, data, h, transform, {.prediction_neighbours = 60});
-      EXPECT_EQ(approximate.status(), FitStatus::ok);
-      EXPECT_EQ(approximate.best_target(), exact.best_target());
-      const std::size_t m = 13;
-      const auto x = random_points(m, 3, 5);
-      std::vector<double> mean(m), variance(m), dx(3 * m), mean2(m), variance2(m), dx2(3 * m);
-      const auto adjoint = [](std::span<const double>, std::span<const double>, std::span<double> d_mean,
-                              std::span<double> d_variance) {
-        for (std::size_t j = 0; j < d_mean.size(); ++j) {
-          d_mean[j] = 1.5 - 0.1 * static_cast<double>(j);
-          d_variance[j] = -0.7 + 0.2 * static_cast<double>(j);
+      for (const std::size_t anchors : {0, 1, 20, 50}) {
+        VecchiaPosterior approximate(*backend_, data, h, transform,
+                                     {.prediction_neighbours = 60, .anchors = anchors});
+        EXPECT_EQ(approximate.status(), FitStatus::ok);
+        EXPECT_EQ(approximate.best_target(), exact.best_target());
+        const std::size_t m = 13;
+        const auto x = random_points(m, 3, 5);
+        std::vector<double> mean(m), variance(m), dx(3 * m), mean2(m), variance2(m), dx2(3 * m);
+        const auto adjoint = [](std::span<const double>, std::span<const double>, std::span<double> d_mean,
+                                std::span<double> d_variance) {
+          for (std::size_t j = 0; j < d_mean.size(); ++j) {
+            d_mean[j] = 1.5 - 0.1 * static_cast<double>(j);
+            d_variance[j] = -0.7 + 0.2 * static_cast<double>(j);
+          }
+        };
+        exact.evaluate_with_gradient(x, mean, variance, adjoint, dx);
+        approximate.evaluate_with_gradient(x, mean2, variance2, adjoint, dx2);
+        for (std::size_t j = 0; j < m; ++j) {
+          EXPECT_NEAR(mean[j], mean2[j], 1e-8) << j;
+          EXPECT_NEAR(variance[j], variance2[j], 1e-8) << j;
         }
-      };
-      exact.evaluate_with_gradient(x, mean, variance, adjoint, dx);
-      approximate.evaluate_with_gradient(x, mean2, variance2, adjoint, dx2);
-      for (std::size_t j = 0; j < m; ++j) {
-        EXPECT_NEAR(mean[j], mean2[j], 1e-8) << j;
-        EXPECT_NEAR(variance[j], variance2[j], 1e-8) << j;
+        for (std::size_t i = 0; i < dx.size(); ++i)
+          EXPECT_NEAR(dx[i], dx2[i], 1e-8 * (1 + std::abs(dx[i]))) << i;
+        approximate.evaluate(x, mean, variance);
+        EXPECT_EQ(mean, mean2);
+        EXPECT_EQ(variance, variance2);
       }
-      for (std::size_t i = 0; i < dx.size(); ++i)
-        EXPECT_NEAR(dx[i], dx2[i], 1e-8 * (1 + std::abs(dx[i]))) << i;
-      approximate.evaluate(x, mean, variance);
-      EXPECT_EQ(mean, mean2);
-      EXPECT_EQ(variance, variance2);
     }
   }
 }
@@ -157,30 +160,32 @@ TEST_P(Vecchia, LikelihoodsGradientMatchesDifferences) {
 TEST_P(Vecchia, PosteriorsGradientMatchesDifferences) {
   const GpData data = sample_data(400, 3, 8);
   const Hyperparameters h = some(data);
-  VecchiaPosterior posterior(*backend_, data, h, OutputTransform::of(data.y, OutputScaling::standardise),
-                             {.prediction_neighbours = 20});
-  const std::size_t m = 9;
-  const auto x = random_points(m, 3, 6);
-  std::vector<double> mean(m), variance(m), dx(3 * m);
-  for (const bool of_mean : {true, false}) {
-    posterior.evaluate_with_gradient(
-        x, mean, variance,
-        [&](auto, auto, std::span<double> d_mean, std::span<double> d_variance) {
-          std::fill(d_mean.begin(), d_mean.end(), of_mean ? 1.0 : 0.0);
-          std::fill(d_variance.begin(), d_variance.end(), of_mean ? 0.0 : 1.0);
-        },
-        dx);
-    for (std::size_t i = 0; i < dx.size(); ++i) {
-      // So small that the neighbours stay the same.
-      constexpr double kStep = 1e-7;
-      std::vector<double> up = x, down = x, mean_up(m), mean_down(m), variance_up(m), variance_down(m);
-      up[i] += kStep;
-      down[i] -= kStep;
-      posterior.evaluate(up, mean_up, variance_up);
-      posterior.evaluate(down, mean_down, variance_down);
-      const std::size_t j = i / 3;
-      const double difference = of_mean ? mean_up[j] - mean_down[j] : variance_up[j] - variance_down[j];
-      EXPECT_NEAR(dx[i], difference / (2 * kStep), 1e-5 * (1 + std::abs(dx[i]))) << i;
+  for (const std::size_t anchors : {0, 40}) {
+    VecchiaPosterior posterior(*backend_, data, h, OutputTransform::of(data.y, OutputScaling::standardise),
+                               {.prediction_neighbours = 20, .anchors = anchors});
+    const std::size_t m = 9;
+    const auto x = random_points(m, 3, 6);
+    std::vector<double> mean(m), variance(m), dx(3 * m);
+    for (const bool of_mean : {true, false}) {
+      posterior.evaluate_with_gradient(
+          x, mean, variance,
+          [&](auto, auto, std::span<double> d_mean, std::span<double> d_variance) {
+            std::fill(d_mean.begin(), d_mean.end(), of_mean ? 1.0 : 0.0);
+            std::fill(d_variance.begin(), d_variance.end(), of_mean ? 0.0 : 1.0);
+          },
+          dx);
+      for (std::size_t i = 0; i < dx.size(); ++i) {
+        // So small that the neighbours stay the same.
+        constexpr double kStep = 1e-7;
+        std::vector<double> up = x, down = x, mean_up(m), mean_down(m), variance_up(m), variance_down(m);
+        up[i] += kStep;
+        down[i] -= kStep;
+        posterior.evaluate(up, mean_up, variance_up);
+        posterior.evaluate(down, mean_down, variance_down);
+        const std::size_t j = i / 3;
+        const double difference = of_mean ? mean_up[j] - mean_down[j] : variance_up[j] - variance_down[j];
+        EXPECT_NEAR(dx[i], difference / (2 * kStep), 1e-5 * (1 + std::abs(dx[i]))) << i;
+      }
     }
   }
 }
@@ -267,7 +272,8 @@ TEST(VecchiaFit, SameBitsOnOneAndThreeThreads) {
   std::vector<std::vector<double>> predictions;
   for (const int threads : {1, 3}) {
     const auto backend = make_cpu_backend({.threads = threads, .simd = ""});
-    const VecchiaOptions options{.neighbours = 15, .prediction_neighbours = 31, .subset = 150, .sample = 300};
+    const VecchiaOptions options{
+        .neighbours = 15, .prediction_neighbours = 31, .anchors = 70, .subset = 150, .sample = 300};
     results.push_back(fit_vecchia(*backend, data, {.starts = 2}, options));
     VecchiaPosterior posterior(*backend, data, results.back().hyperparameters, results.back().transform,
                                options);
@@ -287,6 +293,41 @@ class VecchiaModel : public testing::Test {
  protected:
   std::unique_ptr<Backend> backend_ = make_cpu_backend({.threads = 2, .simd = ""});
 };
+
+TEST_F(VecchiaModel, FitComesNearTheExactOne) {
+  const GpData data = sample_data(600, 4, 21, 0.05);
+  const FitResult exact = fit(*backend_, data, {});
+  const FitResult approximate = fit_vecchia(*backend_, data, {}, {.subset = 300, .sample = 300});
+  ASSERT_EQ(approximate.status, FitStatus::ok) << approximate.note;
+  // Judged by the exact posterior.
+  FitOptions as_is;
+  as_is.optimise = false;
+  as_is.warm_start = approximate.hyperparameters;
+  const FitResult judged = fit(*backend_, data, as_is);
+  EXPECT_GT(judged.log_posterior, exact.log_posterior - 30);
+
+  // Held-out log predictive density, against the exact process.
+  const GpData held = sample_data(301, 4, 22, 0.05);
+  Posterior truth(*backend_, data, exact.hyperparameters, exact.transform);
+  VecchiaPosterior posterior(*backend_, data, approximate.hyperparameters, approximate.transform,
+                             {.anchors = 200});
+  double loss[2] = {0, 0};
+  for (int which = 0; which < 2; ++which) {
+    std::vector<double> mean(held.n), variance(held.n);
+    const FitResult& result = which == 0 ? exact : approximate;
+    if (which == 0) {
+      truth.evaluate(held.columns, mean, variance);
+    } else {
+      posterior.evaluate(held.columns, mean, variance);
+    }
+    for (std::size_t i = 0; i < held.n; ++i) {
+      const double v = variance[i] + std::exp(result.hyperparameters.log_noise_variance);
+      const double error = result.transform.forward(held.y[i]) - mean[i];
+      loss[which] += 0.5 * (std::log(v) + error * error / v) / static_cast<double>(held.n);
+    }
+  }
+  EXPECT_NEAR(loss[1], loss[0], 0.05);
+}
 
 TEST_F(VecchiaModel, SmallAndDegenerateDataAreFine) {
   for (const std::size_t n : {0, 1, 2, 5}) {
@@ -363,22 +404,24 @@ TEST_F(VecchiaModel, NumericalTroubleIsAValue) {
 
 TEST_F(VecchiaModel, PendingPointsShrinkTheVarianceAndGoAgain) {
   const GpData data = sample_data(300, 2, 6);
-  VecchiaPosterior posterior(*backend_, data, some(data),
-                             OutputTransform::of(data.y, OutputScaling::standardise),
-                             {.prediction_neighbours = 15});
-  const std::vector<double> x = {0.31, 0.64};
-  std::vector<double> mean(1), variance(1), mean2(1), variance2(1);
-  posterior.evaluate(x, mean, variance);
-  posterior.condition_on(x);
-  EXPECT_EQ(posterior.pending(), 1U);
-  EXPECT_EQ(posterior.targets().back(), mean[0]);
-  posterior.evaluate(x, mean2, variance2);
-  EXPECT_LT(variance2[0], variance[0]);
-  EXPECT_NEAR(mean2[0], mean[0], 3 * std::sqrt(variance[0]));
-  posterior.forget_pending();
-  posterior.evaluate(x, mean2, variance2);
-  EXPECT_EQ(mean, mean2);
-  EXPECT_EQ(variance, variance2);
+  for (const std::size_t anchors : {0, 30}) {
+    VecchiaPosterior posterior(*backend_, data, some(data),
+                               OutputTransform::of(data.y, OutputScaling::standardise),
+                               {.prediction_neighbours = 15, .anchors = anchors});
+    const std::vector<double> x = {0.31, 0.64};
+    std::vector<double> mean(1), variance(1), mean2(1), variance2(1);
+    posterior.evaluate(x, mean, variance);
+    posterior.condition_on(x);
+    EXPECT_EQ(posterior.pending(), 1U);
+    EXPECT_EQ(posterior.targets().back(), mean[0]);
+    posterior.evaluate(x, mean2, variance2);
+    EXPECT_LT(variance2[0], variance[0]);
+    EXPECT_NEAR(mean2[0], mean[0], 3 * std::sqrt(variance[0]));
+    posterior.forget_pending();
+    posterior.evaluate(x, mean2, variance2);
+    EXPECT_EQ(mean, mean2);
+    EXPECT_EQ(variance, variance2);
+  }
 }
 
 TEST_F(VecchiaModel, RefusesOtherCovariancesInWords) {
