@@ -21,6 +21,11 @@ using detail::VecchiaLikelihood;
 constexpr int kMemory = 25;
 constexpr int kSampleIterations = 30;
 constexpr int kFullIterations = 15;
+/// Points that choose among starts.
+constexpr std::size_t kFewPoints = 500;
+/// Of a start far from the prior's mode: the logarithm of how much longer its lengthscales are, and how much
+/// larger its standard deviation.
+constexpr double kLonger = 1.5;
 /// Points that candidates for the hyperparameters are judged by, at most; or a fifth of all.
 constexpr std::size_t kHeldOut = 500;
 /// In nats, of 1,000 points; both grow with sqrt(n / 1000).
@@ -35,6 +40,25 @@ void check(const GpData& data, const VecchiaOptions& vecchia, std::string_view w
         "{}: {} neighbours, {} for predictions, a subset of {}, a sample of {}; allowed is 1 or more", what,
         vecchia.neighbours, vecchia.prediction_neighbours, vecchia.subset, vecchia.sample));
   }
+}
+
+FitResult better_of_two(Backend& backend, const GpData& data, const FitOptions& options) {
+  const FitResult usual = fit(backend, data, options);
+  const Priors priors = options.priors.value_or(Priors::for_groups(data.group_count()));
+  Hyperparameters slow = prior_mode(priors, data);
+  const auto within = [](double value, const LogNormalPrior& prior) {
+    return std::clamp(value, prior.lower, prior.upper);
+  };
+  for (double& l : slow.log_lengthscale) l = within(l + kLonger, priors.lengthscale);
+  for (double& v : slow.log_signal_variance) v = within(v + 2 * kLonger, priors.signal_variance);
+  slow.log_noise_variance = within(std::log(0.01), priors.noise_variance);
+  FitOptions other = options;
+  other.warm_start = slow;
+  other.starts = 1;
+  const FitResult second = fit(backend, data, other);
+  const bool better = second.status != FitStatus::failed &&
+                      (usual.status == FitStatus::failed || second.log_posterior > usual.log_posterior);
+  return better ? second : usual;
 }
 
 /// The exact fit of at most `count` of the points, as hyperparameters in the units of z.
@@ -61,7 +85,28 @@ FitResult fit_subset(Backend& backend, const GpData& data, std::span<const doubl
   }
   FitOptions exact = options;
   exact.output = OutputScaling::standardise;
-  FitResult result = fit(backend, part, exact);
+  // On few points from usual starts, and from where outputs vary slowly and much: short and long lengthscales
+  // are often two optima, and the search would stay with the first that it meets.
+  FitResult result;
+  if (part.n <= kFewPoints) {
+    result = better_of_two(backend, part, exact);
+  } else {
+    GpData few = part;
+    few.n = kFewPoints;
+    few.columns.clear();
+    few.y.clear();
+    few.noise.clear();
+    for (std::size_t f = 0; f < kFewPoints; ++f) {
+      const std::size_t i = f * part.n / kFewPoints;
+      const auto row = part.columns.begin() + static_cast<std::ptrdiff_t>(i * dims);
+      few.columns.insert(few.columns.end(), row, row + static_cast<std::ptrdiff_t>(dims));
+      few.y.push_back(part.y[i]);
+      if (!noise.empty()) few.noise.push_back(part.noise[i]);
+    }
+    exact.warm_start = better_of_two(backend, few, exact).hyperparameters;
+    exact.starts = 1;
+    result = fit(backend, part, exact);
+  }
   // From the subset's standardised outputs back to all points'.
   const double spread = result.transform.spread / result.transform.factor;
   Hyperparameters& h = result.hyperparameters;
