@@ -29,7 +29,7 @@ struct VecchiaOptions {
   /// Observations that every prediction is conditioned on, beside its neighbours: drawn at random; they carry
   /// what varies slowly. Take anchors times n doubles of memory. 0: none.
   /// Fewer where that would be more than half a gigabyte.
-  std::size_t anchors = 1024;
+  std::size_t anchors = 2048;
   /// Points of the exact fit that the search starts from.
   std::size_t subset = 2000;
   /// Terms of the likelihood that the first refinement looks at; the last one takes all.
