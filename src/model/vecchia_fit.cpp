@@ -22,10 +22,10 @@ constexpr int kMemory = 25;
 constexpr int kSampleIterations = 30;
 constexpr int kFullIterations = 15;
 /// Points that choose among starts.
-constexpr std::size_t kFewPoints = 500;
-/// Of a start far from the prior's mode: the logarithm of how much longer its lengthscales are, and how much
-/// larger its standard deviation.
-constexpr double kLonger = 1.5;
+constexpr std::size_t kFewPoints = 1000;
+/// Of the single starts: by how much the logarithms of their lengthscales, and of their standard deviation,
+/// exceed the prior's mode.
+constexpr double kLonger[] = {0.0, 0.75, 1.5};
 /// Points that candidates for the hyperparameters are judged by, at most; or a fifth of all.
 constexpr std::size_t kHeldOut = 500;
 /// In nats, of 1,000 points; both grow with sqrt(n / 1000).
@@ -42,23 +42,28 @@ void check(const GpData& data, const VecchiaOptions& vecchia, std::string_view w
   }
 }
 
-FitResult better_of_two(Backend& backend, const GpData& data, const FitOptions& options) {
-  const FitResult usual = fit(backend, data, options);
+/// The best of the usual fit and of single starts, each searched to its end.
+FitResult best_of_starts(Backend& backend, const GpData& data, const FitOptions& options) {
+  FitResult best = fit(backend, data, options);
   const Priors priors = options.priors.value_or(Priors::for_groups(data.group_count()));
-  Hyperparameters slow = prior_mode(priors, data);
   const auto within = [](double value, const LogNormalPrior& prior) {
     return std::clamp(value, prior.lower, prior.upper);
   };
-  for (double& l : slow.log_lengthscale) l = within(l + kLonger, priors.lengthscale);
-  for (double& v : slow.log_signal_variance) v = within(v + 2 * kLonger, priors.signal_variance);
-  slow.log_noise_variance = within(std::log(0.01), priors.noise_variance);
-  FitOptions other = options;
-  other.warm_start = slow;
-  other.starts = 1;
-  const FitResult second = fit(backend, data, other);
-  const bool better = second.status != FitStatus::failed &&
-                      (usual.status == FitStatus::failed || second.log_posterior > usual.log_posterior);
-  return better ? second : usual;
+  for (const double longer : kLonger) {
+    Hyperparameters start = prior_mode(priors, data);
+    for (double& l : start.log_lengthscale) l = within(l + longer, priors.lengthscale);
+    for (double& v : start.log_signal_variance) v = within(v + 2 * longer, priors.signal_variance);
+    start.log_noise_variance = within(std::log(0.01), priors.noise_variance);
+    FitOptions single = options;
+    single.warm_start = start;
+    single.starts = 1;
+    FitResult other = fit(backend, data, single);
+    if (other.status != FitStatus::failed &&
+        (best.status == FitStatus::failed || other.log_posterior > best.log_posterior)) {
+      best = std::move(other);
+    }
+  }
+  return best;
 }
 
 /// The exact fit of at most `count` of the points, as hyperparameters in the units of z.
@@ -89,7 +94,7 @@ FitResult fit_subset(Backend& backend, const GpData& data, std::span<const doubl
   // are often two optima, and the search would stay with the first that it meets.
   FitResult result;
   if (part.n <= kFewPoints) {
-    result = better_of_two(backend, part, exact);
+    result = best_of_starts(backend, part, exact);
   } else {
     GpData few = part;
     few.n = kFewPoints;
@@ -103,7 +108,7 @@ FitResult fit_subset(Backend& backend, const GpData& data, std::span<const doubl
       few.y.push_back(part.y[i]);
       if (!noise.empty()) few.noise.push_back(part.noise[i]);
     }
-    exact.warm_start = better_of_two(backend, few, exact).hyperparameters;
+    exact.warm_start = best_of_starts(backend, few, exact).hyperparameters;
     exact.starts = 1;
     result = fit(backend, part, exact);
   }
