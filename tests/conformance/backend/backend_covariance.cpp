@@ -221,8 +221,9 @@ class BackendCovariance : public BackendConformance {
 };
 
 TEST_P(BackendCovariance, GramOfFeaturesIsTheCovariance) {
-  for (const auto& [name, spec] : specs()) {
-    SCOPED_TRACE(name);
+  for (const NamedSpec& named : specs()) {
+    const CovarianceSpec& spec = named.spec;
+    SCOPED_TRACE(named.name);
     const auto covariance = backend_->load_covariance(spec);
     EXPECT_EQ(covariance->features, spec.features());
     for (const std::int64_t n : {0, 1, 5, 33, 70}) {
@@ -264,8 +265,9 @@ TEST_P(BackendCovariance, GramOfFeaturesIsTheCovariance) {
 }
 
 TEST_P(BackendCovariance, AdjointsOfGramAndFeaturesMatchDifferences) {
-  for (const auto& [name, spec] : specs()) {
-    SCOPED_TRACE(name);
+  for (const NamedSpec& named : specs()) {
+    const CovarianceSpec& spec = named.spec;
+    SCOPED_TRACE(named.name);
     const auto covariance = backend_->load_covariance(spec);
     const ThetaLayout layout = layout_of(spec);
     constexpr std::int64_t kN = 21;
@@ -342,8 +344,9 @@ TEST_P(BackendCovariance, AdjointsOfGramAndFeaturesMatchDifferences) {
 TEST_P(BackendCovariance, LikelihoodWithKnownNoiseAndSeveralOutputs) {
   std::vector<NamedSpec> all = specs();
   all.push_back({"plain", CovarianceSpec::matern52({0, 1, 1})});
-  for (const auto& [name, spec] : all) {
-    SCOPED_TRACE(name);
+  for (const NamedSpec& named : all) {
+    const CovarianceSpec& spec = named.spec;
+    SCOPED_TRACE(named.name);
     for (const std::int64_t outputs : {1, 3}) {
       for (const std::int64_t n : {1, 30, 140}) {
         // The plain loops are slow: many points only for what is fused.
@@ -381,15 +384,16 @@ TEST_P(BackendCovariance, LikelihoodWithKnownNoiseAndSeveralOutputs) {
 TEST_P(BackendCovariance, JointMomentsAndTheirAdjoint) {
   std::vector<NamedSpec> all = specs();
   all.push_back({"plain", CovarianceSpec::matern52({0, 1, 1})});
-  for (const auto& [name, spec] : all) {
-    SCOPED_TRACE(name);
-    for (const auto& [n, outputs, q, members] : {std::array<std::int64_t, 4>{0, 1, 2, 3},
-                                                 {40, 1, 1, 7},
-                                                 {40, 1, 3, 5},
-                                                 {25, 2, 2, 4},
-                                                 {25, 4, 1, 3},
-                                                 {140, 1, 8, 9}}) {
-      if (n > 100 && std::string(name) != "plain") continue;
+  for (const NamedSpec& named : all) {
+    const CovarianceSpec& spec = named.spec;
+    SCOPED_TRACE(named.name);
+    struct Shape {
+      std::int64_t n, outputs, q, members;
+    };
+    for (const Shape& shape : {Shape{0, 1, 2, 3}, Shape{40, 1, 1, 7}, Shape{40, 1, 3, 5}, Shape{25, 2, 2, 4},
+                               Shape{25, 4, 1, 3}, Shape{140, 1, 8, 9}}) {
+      const std::int64_t n = shape.n, outputs = shape.outputs, q = shape.q, members = shape.members;
+      if (n > 100 && std::string(named.name) != "plain") continue;
       const Problem p = problem(spec, n, n == 0 ? 1 : outputs, n == 40);
       const auto data = backend_->load(p.host());
       const Theta t = theta(spec);
@@ -438,8 +442,9 @@ TEST_P(BackendCovariance, JointMomentsAndTheirAdjoint) {
 TEST_P(BackendCovariance, PointsComeAndGoAsIfPreparedAnew) {
   std::vector<NamedSpec> all = specs();
   all.push_back({"plain", CovarianceSpec::matern52({0, 1, 1})});
-  for (const auto& [name, spec] : all) {
-    SCOPED_TRACE(name);
+  for (const NamedSpec& named : all) {
+    const CovarianceSpec& spec = named.spec;
+    SCOPED_TRACE(named.name);
     Problem p = problem(spec, 50, 2, true);
     const Theta t = theta(spec);
     const auto x = random(12 * kColumns, 0, 1);
