@@ -129,7 +129,10 @@ int run_command(const Options& options, Context& context) {
                     place.file.string()));
   }
   const OpenStudy study = open_or_create_study(context, std::move(place));
-  if (!options.quiet) context.err << "krigon: proposals are computed on " << study.compute.line << "\n";
+  // That it is the CPU is what everybody expects; `krigon doctor` says why.
+  if (!options.quiet && !study.compute.line.starts_with("cpu")) {
+    context.err << "krigon: proposals are computed on " << study.compute.line << "\n";
+  }
   const auto manager = study.manager(context);
   std::signal(SIGPIPE, SIG_IGN);  // a pager that was closed must not end the trials
 
