@@ -70,7 +70,8 @@ struct GpOptions {
   int starts = 4;               ///< of the fit
 };
 
-/// What a fit found. Lengthscales and periods in units of the inputs, variances in squared units of y.
+/// What a fit found. Lengthscales and periods as fractions of the box's edges, variances in squared units of
+/// y, the mean in units of y.
 struct GpHyperparameters {
   std::vector<double> lengthscales;  ///< in the order of the kernel's parts and their columns
   std::vector<double> periods;
