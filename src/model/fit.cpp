@@ -18,11 +18,16 @@ namespace {
 using detail::NegativeLogPosterior;
 
 constexpr int kScreenIterations = 20;
+constexpr std::size_t kScreenShare = 4;
+constexpr std::size_t kMostScreenPoints = 512;
+/// That start a fit on all points, and how far they race; then the leader alone goes on.
+constexpr std::size_t kFinalists = 2;
+constexpr int kRaceEvaluations = 8;
 /// Pairs that the search remembers: about as many as there are hyperparameters in a usual study.
 constexpr int kMemory = 25;
 const double kStartNoise = std::log(0.01);
 /// In nats; two iterations in a row that gain less end a fit.
-constexpr double kMinDecrease = 0.02;
+constexpr double kMinDecrease = 0.002;
 
 void check_shapes(const GpData& data, const FitOptions& options) {
   if (data.columns.size() != data.n * data.column_count() || data.y.size() != data.n) {
@@ -97,24 +102,32 @@ struct Search {
   std::vector<LbfgsbResult> results;
   int iterations = 0;
 
-  /// The lowest value; the first of equals. Null where none is finite.
-  const LbfgsbResult* best() const {
-    const LbfgsbResult* best = nullptr;
+  /// Those with a finite value, the lowest first; equals in the order of the starts.
+  std::vector<const LbfgsbResult*> ranked() const {
+    std::vector<const LbfgsbResult*> order;
     for (const auto& result : results) {
-      if (std::isfinite(result.value) && (best == nullptr || result.value < best->value)) best = &result;
+      if (std::isfinite(result.value)) order.push_back(&result);
     }
-    return best;
+    std::stable_sort(order.begin(), order.end(),
+                     [](const auto* a, const auto* b) { return a->value < b->value; });
+    return order;
   }
 };
 
+struct SearchLimits {
+  int max_iterations = 0;
+  int race_evaluations = 0;
+};
+
 Search search(NegativeLogPosterior& objective, std::span<const double> starts, const FitOptions& options,
-              int max_iterations) {
+              const SearchLimits& limits) {
   Search found;
   const LbfgsbOptions lbfgsb{.memory = kMemory,
-                             .max_iterations = max_iterations,
-                             .max_evaluations = 2 * max_iterations + 20,
+                             .max_iterations = limits.max_iterations,
+                             .max_evaluations = 2 * limits.max_iterations + 20,
                              .tolerance = options.tolerance,
-                             .min_decrease = kMinDecrease};
+                             .min_decrease = kMinDecrease,
+                             .race_evaluations = limits.race_evaluations};
   found.results = minimise_lbfgsb(
       [&](std::span<const std::size_t>, std::span<const double> theta, std::span<double> value,
           std::span<double> gradient) {
@@ -125,39 +138,41 @@ Search search(NegativeLogPosterior& objective, std::span<const double> starts, c
   return found;
 }
 
-/// The starts' winner on a random part of the points, and the warm start, compared on all points.
+/// Points of the trial fits. A small part of many points puts the optimum elsewhere, and a quarter costs
+/// little beside all of them.
+std::size_t screen_points(std::size_t n) {
+  return std::clamp(n / kScreenShare, kScreenPoints, std::min(n, kMostScreenPoints));
+}
+
+/// What goes on from trial fits on a random part of the points: the first start as it was, which does not
+/// depend on the part, and the best ends.
 std::vector<double> screen(Backend& backend, const GpData& data, std::span<const double> z,
                            std::span<const double> noise, const Priors& priors, const FitOptions& options,
-                           std::span<const double> starts, Random& random, NegativeLogPosterior& full,
-                           FitResult& result) {
+                           std::span<const double> starts, Random& random, FitResult& result) {
   GpData part;
-  part.n = kScreenPoints;
+  part.n = screen_points(data.n);
   part.groups = data.groups;
   part.covariance = data.covariance;
   std::vector<double> part_z;
   std::vector<double> part_noise;
   const std::size_t dims = data.column_count();
-  for (const std::size_t i : draw_points(data.n, kScreenPoints, random)) {
+  for (const std::size_t i : draw_points(data.n, part.n, random)) {
     const auto* row = &data.columns[i * dims];
     part.columns.insert(part.columns.end(), row, row + dims);
     part_z.push_back(z[i]);
     if (!noise.empty()) part_noise.push_back(noise[i]);
   }
   NegativeLogPosterior objective(backend, part, part_z, part_noise, priors);
-  const Search found = search(objective, starts, options, kScreenIterations);
+  const Search found = search(objective, starts, options, {.max_iterations = kScreenIterations});
   result.evaluations += objective.evaluations();
   result.iterations += found.iterations;
-  const std::size_t parameters = full.dimension();
-  std::vector<double> first(starts.begin(), starts.begin() + static_cast<std::ptrdiff_t>(parameters));
-  const LbfgsbResult* best = found.best();
-  if (best == nullptr) return first;
-  if (!options.warm_start) return best->x;
-  std::vector<double> pair = first;
-  pair.insert(pair.end(), best->x.begin(), best->x.end());
-  std::vector<double> value(2);
-  std::vector<double> gradient(2 * parameters);
-  full(pair, value, gradient);
-  return value[1] < value[0] || !std::isfinite(value[0]) ? best->x : first;
+  std::vector<double> finalists(starts.begin(),
+                                starts.begin() + static_cast<std::ptrdiff_t>(objective.dimension()));
+  for (const LbfgsbResult* end : found.ranked()) {
+    if (finalists.size() == kFinalists * objective.dimension()) break;
+    finalists.insert(finalists.end(), end->x.begin(), end->x.end());
+  }
+  return finalists;
 }
 
 bool all_finite(std::span<const double> values, std::string_view what, FitResult& result) {
@@ -191,21 +206,24 @@ FitResult fit(Backend& backend, const GpData& data, const FitOptions& options) {
   NegativeLogPosterior objective(backend, data, z, noise, priors);
   std::vector<double> starts = start_rows(options, priors, layout, random);
   const std::size_t parameters = objective.dimension();
+  SearchLimits limits;
   if (data.n == 0) {
     starts = detail::pack(result.hyperparameters);
   } else if (!options.optimise) {
     starts.resize(parameters);
   } else if (data.n > kScreenPoints && options.starts > 1) {
-    starts = screen(backend, data, z, noise, priors, options, starts, random, objective, result);
+    starts = screen(backend, data, z, noise, priors, options, starts, random, result);
+    limits.race_evaluations = options.warm_start ? kRaceEvaluations : 0;
   }
-  const int max_iterations = options.optimise && data.n > 0 ? options.max_iterations : 0;
-  const Search found = search(objective, starts, options, max_iterations);
+  if (options.optimise && data.n > 0) limits.max_iterations = options.max_iterations;
+  const Search found = search(objective, starts, options, limits);
   result.iterations += found.iterations;
 
   std::vector<double> value(1);
   std::vector<double> gradient(parameters);
-  const LbfgsbResult* best = found.best();
-  const std::vector<double> chosen = best != nullptr ? best->x : detail::pack(result.hyperparameters);
+  const auto ranked = found.ranked();
+  const std::vector<double> chosen =
+      ranked.empty() ? detail::pack(result.hyperparameters) : ranked.front()->x;
   objective(chosen, value, gradient);
   result.evaluations += objective.evaluations();
   result.jitter = objective.jitter().front();
@@ -218,7 +236,7 @@ FitResult fit(Backend& backend, const GpData& data, const FitOptions& options) {
   result.hyperparameters = detail::unpack(chosen, layout);
   result.log_posterior = -value.front();
   result.status = FitStatus::ok;
-  if (best == nullptr) {
+  if (ranked.empty()) {
     result.status = FitStatus::fell_back;
     result.note = "no start gave a finite likelihood: the prior's hyperparameters are used";
   }

@@ -126,8 +126,8 @@ struct FitOptions {
   std::uint64_t stream = 0;  ///< random numbers are a function of (seed, stream): the trial's number
   /// The warm start where there is one, then the prior's mode, then scattered by the prior (both with a
   /// noise variance of at least 0.01); >= 1.
-  /// Beyond kScreenPoints points, several starts are tried on that many points, drawn at random, and
-  /// the best is refined on all.
+  /// Beyond kScreenPoints points, several starts are tried on a part of the points, drawn at random. Then
+  /// the first start and the best ends race on all points for a few steps, and the leader goes on.
   int starts = 4;
   std::optional<Hyperparameters> warm_start;
   std::optional<Priors> priors;  ///< Priors::for_groups(G) where absent
@@ -137,7 +137,7 @@ struct FitOptions {
   bool optimise = true;      ///< false: take warm_start (or the prior mode) as it is
 };
 
-/// Points of the trial fits that choose among starts.
+/// All starts of a fit of up to so many points are refined on all of them.
 inline constexpr std::size_t kScreenPoints = 128;
 
 enum class FitStatus {

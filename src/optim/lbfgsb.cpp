@@ -80,6 +80,11 @@ class Search {
     }
   }
 
+  double value() const { return value_; }
+  void outrun() {
+    if (!done_) finish(LbfgsbStatus::outrun);
+  }
+
   LbfgsbResult result() const {
     return {x_, value_, g_, projected_gradient(), iterations_, evaluations_, status_};
   }
@@ -182,6 +187,18 @@ class Search {
   LbfgsbStatus status_ = LbfgsbStatus::not_finite;
 };
 
+/// The first of equals goes on; all do where no value is finite.
+void stop_all_but_best(std::vector<Search>& searches) {
+  const auto before = [](const Search& a, const Search& b) {
+    return std::isfinite(a.value()) && (!std::isfinite(b.value()) || a.value() < b.value());
+  };
+  const auto best = std::min_element(searches.begin(), searches.end(), before);
+  if (best == searches.end() || !std::isfinite(best->value())) return;
+  for (auto search = searches.begin(); search != searches.end(); ++search) {
+    if (search != best) search->outrun();
+  }
+}
+
 }  // namespace
 
 std::vector<LbfgsbResult> minimise_lbfgsb(const BatchObjective& objective, std::size_t dimension,
@@ -209,7 +226,8 @@ std::vector<LbfgsbResult> minimise_lbfgsb(const BatchObjective& objective, std::
   std::vector<double> x;
   std::vector<double> value;
   std::vector<double> gradient;
-  for (;;) {
+  for (int step = 0;; ++step) {
+    if (step > 0 && step == options.race_evaluations) stop_all_but_best(searches);
     running.clear();
     x.clear();
     for (std::size_t s = 0; s < starts; ++s) {

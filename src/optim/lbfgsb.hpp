@@ -16,12 +16,15 @@ struct LbfgsbOptions {
   double tolerance = 1e-5;
   /// Also stop after two iterations in a row that gained less than this; 0: never.
   double min_decrease = 0;
+  /// After that many evaluations of each start only the one with the lowest value goes on; 0: all do.
+  int race_evaluations = 0;
 };
 
 enum class LbfgsbStatus {
   converged,   ///< the projected gradient is below the tolerance
   small_gain,  ///< by min_decrease
   limit,       ///< iterations or evaluations
+  outrun,      ///< behind another start at the end of the race
   stalled,     ///< no lower value along the steepest descent: at the limit of the objective's precision
   not_finite,  ///< the objective is not finite at the start
 };

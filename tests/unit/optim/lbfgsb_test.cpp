@@ -273,6 +273,29 @@ TEST(Lbfgsb, AloneOrAmongOthersTheStepsAreTheSameBits) {
   EXPECT_EQ(points, sum);
 }
 
+TEST(Lbfgsb, OnlyTheLeaderOfARaceGoesOn) {
+  // The same valley from far off, from near and from where nothing is finite.
+  const auto valley = each([](Point x, std::span<double> g) {
+    if (x[0] > 4) return kInfinity;
+    return rosenbrock(x, g);
+  });
+  const std::vector<double> x0 = {-3, 3, 0.9, 0.9, 4.5, 0};
+  const std::vector<double> lower = {-5, -5}, upper = {5, 5};
+  const auto all = minimise_lbfgsb(valley, 2, x0, lower, upper, {.tolerance = 1e-9});
+  const auto raced = minimise_lbfgsb(valley, 2, x0, lower, upper, {.tolerance = 1e-9, .race_evaluations = 5});
+  EXPECT_EQ(raced[0].status, LbfgsbStatus::outrun);
+  EXPECT_EQ(raced[0].evaluations, 5);
+  EXPECT_EQ(raced[1].status, LbfgsbStatus::converged);
+  EXPECT_EQ(raced[1].x, all[1].x);
+  EXPECT_EQ(raced[2].status, LbfgsbStatus::not_finite);
+  // Where the leader has ended before, the others do not go on either.
+  const std::vector<double> there = {-3, 3, 1, 1};
+  const auto won = minimise_lbfgsb(valley, 2, there, lower, upper, {.race_evaluations = 2});
+  EXPECT_EQ(won[0].status, LbfgsbStatus::outrun);
+  EXPECT_EQ(won[1].status, LbfgsbStatus::converged);
+  EXPECT_EQ(won[1].evaluations, 1);
+}
+
 TEST(Lbfgsb, RefusesMisfitShapes) {
   const std::vector<double> two = {0, 0};
   const std::vector<double> three = {1, 1, 1};
