@@ -18,6 +18,10 @@ namespace {
 
 constexpr std::size_t kReserved = std::size_t{256} << 30;
 
+void set_protection(const Allocation& allocation, int protection) {
+  mprotect(allocation.first_page(), allocation.page_bytes(), protection);
+}
+
 }  // namespace
 
 unsigned char* Allocation::first_page() const {
@@ -92,7 +96,7 @@ void* DeviceMemory::allocate(std::size_t bytes, Allocation::State state) {
       .start = pages + page_bytes - round_up(bytes, 8), .bytes = bytes, .state = state};
   forbid_access(pages, allocation.start);
   forbid_access(allocation.start + bytes, pages + page_bytes);
-  protect(allocation, open_depth_ > 0 && state != Allocation::State::kQueued);
+  set_protection(allocation, PROT_NONE);
   allocations_.emplace(allocation.start, allocation);
   used_ += bytes;
   return allocation.start;
@@ -101,7 +105,6 @@ void* DeviceMemory::allocate(std::size_t bytes, Allocation::State state) {
 void DeviceMemory::make_live(void* start) {
   Allocation& allocation = allocations_.at(static_cast<unsigned char*>(start));
   if (allocation.state == Allocation::State::kQueued) allocation.state = Allocation::State::kLive;
-  protect(allocation, open_depth_ > 0);
 }
 
 void DeviceMemory::mark_free_queued(void* start) {
@@ -111,12 +114,17 @@ void DeviceMemory::mark_free_queued(void* start) {
 
 void DeviceMemory::release(void* start) {
   const auto found = allocations_.find(static_cast<unsigned char*>(start));
-  const Allocation allocation = found->second;
-  allocations_.erase(found);
+  Allocation& allocation = found->second;
+  if (allocation.is_open) {
+    Allocation** link = &first_open_;
+    while (*link != &allocation) link = &(*link)->next_open;
+    *link = allocation.next_open;
+    shut(allocation);
+  }
   used_ -= allocation.bytes;
   madvise(allocation.first_page(), allocation.page_bytes(), MADV_DONTNEED);
-  protect(allocation, false);
   forbid_access(allocation.start, allocation.start + allocation.bytes);
+  allocations_.erase(found);
 }
 
 const Allocation& DeviceMemory::find(const void* start, const char* call) const {
@@ -155,34 +163,56 @@ void DeviceMemory::check_range(const void* p, std::size_t bytes, const std::stri
   }
 }
 
-void DeviceMemory::protect(const Allocation& allocation, bool open) const {
-  if (allocation.bytes == 0) return;
-  mprotect(allocation.first_page(), allocation.page_bytes(), open ? PROT_READ | PROT_WRITE : PROT_NONE);
+bool DeviceMemory::open_at(const void* address) {
+  if (open_depth_ == 0) return false;
+  while (opening_.test_and_set(std::memory_order_acquire)) {
+  }
+  const unsigned char* const at = static_cast<const unsigned char*>(address);
+  const auto next = allocations_.upper_bound(at);
+  Allocation* allocation = nullptr;
+  if (next != allocations_.end() && next->second.first_page() <= at) {
+    allocation = &next->second;  // below its start, in its first page: close() will tell
+  } else if (next != allocations_.begin()) {
+    Allocation& before = std::prev(next)->second;
+    if (at < before.first_page() + before.page_bytes()) allocation = &before;
+  }
+  const bool allowed = allocation != nullptr && allocation->state != Allocation::State::kQueued;
+  // Open already where another thread was faster.
+  if (allowed && !allocation->is_open) {
+    set_protection(*allocation, PROT_READ | PROT_WRITE);
+    allocation->is_open = true;
+    allocation->next_open = first_open_;
+    first_open_ = allocation;
+  }
+  opening_.clear(std::memory_order_release);
+  return allowed;
 }
 
-void DeviceMemory::open() {
-  if (open_depth_++ > 0) return;
-  for (const auto& [start, allocation] : allocations_) {
-    if (allocation.state != Allocation::State::kQueued) protect(allocation, true);
+/// Of one that is open; it is no longer in the list.
+void DeviceMemory::shut(Allocation& allocation) {
+  const unsigned char* const pages = allocation.first_page();
+  const unsigned char* const start = allocation.start;
+  const unsigned char* const end = pages + allocation.page_bytes();
+  allow_access(pages, end);
+  const auto unset = [](unsigned char byte) { return byte == kUnset; };
+  const bool intact = std::all_of(pages, start, unset) && std::all_of(start + allocation.bytes, end, unset);
+  forbid_access(pages, start);
+  forbid_access(start + allocation.bytes, end);
+  if (!intact) {
+    violation(fmt::format("something was written just outside the device allocation of {} bytes at {}",
+                          allocation.bytes, static_cast<const void*>(start)));
   }
+  set_protection(allocation, PROT_NONE);
+  allocation.is_open = false;
+  allocation.next_open = nullptr;
 }
 
 void DeviceMemory::close() {
   if (--open_depth_ > 0) return;
-  for (const auto& [start, allocation] : allocations_) {
-    if (allocation.state == Allocation::State::kQueued) continue;
-    const unsigned char* const pages = allocation.first_page();
-    const unsigned char* const end = pages + allocation.page_bytes();
-    allow_access(pages, end);
-    const auto unset = [](unsigned char byte) { return byte == kUnset; };
-    const bool intact = std::all_of(pages, start, unset) && std::all_of(start + allocation.bytes, end, unset);
-    forbid_access(pages, start);
-    forbid_access(start + allocation.bytes, end);
-    if (!intact) {
-      violation(fmt::format("something was written just outside the device allocation of {} bytes at {}",
-                            allocation.bytes, static_cast<const void*>(start)));
-    }
-    protect(allocation, false);
+  while (first_open_ != nullptr) {
+    Allocation& allocation = *first_open_;
+    first_open_ = allocation.next_open;
+    shut(allocation);
   }
 }
 

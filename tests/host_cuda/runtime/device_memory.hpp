@@ -1,13 +1,15 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <map>
 #include <source_location>
 #include <string>
 
 /// The device's memory: one reservation of addresses, closed to the host. Allocations lie between closed
-/// pages, hold NaN at first, and are open only while device work runs (DeviceAccess). Freed ones stay
-/// closed, and their addresses are used again only when the reservation has gone round.
+/// pages, hold NaN at first, and may be touched only while device work runs (DeviceAccess): the first touch
+/// faults, and the fault's handler opens the allocation, so that what is not touched costs nothing. Freed
+/// ones stay closed, and their addresses are used again only when the reservation has gone round.
 namespace krigon::host_cuda {
 
 struct Allocation {
@@ -19,6 +21,8 @@ struct Allocation {
   unsigned char* start = nullptr;
   std::size_t bytes = 0;
   State state = State::kLive;
+  bool is_open = false;
+  Allocation* next_open = nullptr;  ///< of the list of those that are
 
   unsigned char* first_page() const;
   std::size_t page_bytes() const;
@@ -51,15 +55,18 @@ class DeviceMemory {
   std::size_t live_allocations() const { return allocations_.size(); }
 
   bool is_open() const { return open_depth_ > 0; }
-  void open();
-  void close();  ///< also checks that nothing was written below an allocation
+  void open() { ++open_depth_; }
+  void close();  ///< also checks that nothing was written just outside an allocation that was touched
+  /// For the fault's handler, in any thread: opens the allocation at the address. False where there is none,
+  /// or none that device work may touch now. Allocates nothing.
+  bool open_at(const void* address);
 
   /// What lies at the address, in words, for messages.
   std::string describe(const void* address) const;
 
  private:
   unsigned char* find_room(std::size_t bytes);
-  void protect(const Allocation& allocation, bool open) const;
+  void shut(Allocation& allocation);
   const Allocation* allocation_at_or_below(const void* address) const;
 
   unsigned char* base_ = nullptr;
@@ -68,6 +75,8 @@ class DeviceMemory {
   std::size_t used_ = 0;
   int open_depth_ = 0;
   std::map<const unsigned char*, Allocation> allocations_;
+  Allocation* first_open_ = nullptr;
+  std::atomic_flag opening_;  ///< a device's libraries touch memory from several threads
 };
 
 /// Device memory is open while one of these lives.

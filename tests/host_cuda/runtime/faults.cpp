@@ -17,10 +17,11 @@ namespace {
 struct sigaction previous;
 
 void on_fault(int signal, siginfo_t* info, void* context) {
-  // The process ends here, and the fault was in ordinary code: allocating is safe enough.
   const void* const address = info->si_addr;
-  const DeviceMemory& memory = DeviceMemory::instance();
+  DeviceMemory& memory = DeviceMemory::instance();
   if (memory.contains(address)) {
+    if (memory.open_at(address)) return;  // the first touch; it happens again
+    // From here on the process ends, and the fault was in ordinary code: allocating is safe enough.
     const char* const who = running_launch() != nullptr
                                 ? "a kernel reached outside the device memory that it may use"
                             : memory.is_open() ? "a queued operation reached outside device memory"

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "tests/host_cuda/runtime/api.hpp"
+#include "tests/host_cuda/runtime/blas.hpp"
 #include "tests/host_cuda/runtime/counters.hpp"
 #include "tests/host_cuda/runtime/device_memory.hpp"
 #include "tests/host_cuda/runtime/streams.hpp"
@@ -72,10 +73,26 @@ class Scalar {
   double value_ = 0;
 };
 
+/// While it lives, the BLAS has one thread: waking more takes longer than the tests' matrices do, and bits
+/// would depend on how many there are.
+class OneThread {
+ public:
+  OneThread() : before_(openblas_get_num_threads()) { openblas_set_num_threads(1); }
+  ~OneThread() { openblas_set_num_threads(before_); }
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
+
+ private:
+  int before_;
+};
+
 inline cudaError_t queue_library_call(cudaStream_t stream, const char* call, std::function<void()> run) {
   ++live_counters().library_calls;
   Device& device = Device::instance();
-  return device.enqueue(device.stream(stream, call), {.name = call, .run = std::move(run)});
+  return device.enqueue(device.stream(stream, call), {.name = call, .run = [work = std::move(run)] {
+                                                        const OneThread one;
+                                                        work();
+                                                      }});
 }
 
 }  // namespace krigon::host_cuda
