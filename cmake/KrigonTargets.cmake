@@ -29,21 +29,22 @@ function(krigon_library name)
   target_link_libraries(krigon_${name} PUBLIC krigon_flags ${ARG_DEPENDS})
 endfunction()
 
-# krigon_test(space_test [OPTIMISED] SOURCES space_test.cpp DEPENDS krigon_core [LABELS slow tsan])
-# makes a GoogleTest program and one CTest entry per test in it. OPTIMISED: its own code computes much.
+# krigon_test(space_test SOURCES space_test.cpp DEPENDS krigon_core [LABELS slow tsan])
+# makes a GoogleTest program and one CTest entry per test in it.
 # Labels: 'slow' runs only with `scripts/test --full`; 'tsan' is also run under the thread sanitizer;
 # 'no-sanitizer' never is run under one.
 function(krigon_test name)
-  cmake_parse_arguments(ARG "OPTIMISED" "" "SOURCES;DEPENDS;LABELS;PROPERTIES" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;LABELS;PROPERTIES" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE krigon_flags ${ARG_DEPENDS} GTest::gmock GTest::gtest_main)
+  target_compile_definitions(${name} PRIVATE KRIGON_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   # GCC 12 sees the temporaries of designated initialisers as unset on their clean-up path (its bug 105562).
   target_compile_options(${name} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
-  target_compile_definitions(${name} PRIVATE KRIGON_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   # Half of all building is of tests. What they call is built as ever; themselves they need no optimiser, and
   # the undefined-behaviour sanitizer doubles the time of a file of expectations.
-  if(NOT ARG_OPTIMISED)
-    target_compile_options(${name} PRIVATE -O0 $<$<BOOL:${KRIGON_SANITIZE}>:-fno-sanitize=undefined>)
+  target_compile_options(${name} PRIVATE -O0)
+  if(KRIGON_SANITIZE)
+    target_compile_options(${name} PRIVATE -fno-sanitize=undefined)
   endif()
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
   include(GoogleTest)
