@@ -191,11 +191,12 @@ void Candidates(benchmark::State& state) {
   std::vector<double> mean(kCandidates), variance(kCandidates), value(kCandidates),
       dx(candidates.columns.size());
   const double best = posterior.best_target();
-  const Posterior::Adjoint adjoint = [&](std::span<const double> m, std::span<const double> v,
-                                         std::span<double> d_mean, std::span<double> d_variance) {
+  const Posterior::Adjoint adjoint = [&](std::size_t first, std::span<const double> m,
+                                         std::span<const double> v, std::span<double> d_mean,
+                                         std::span<double> d_variance) {
     for (std::size_t j = 0; j < m.size(); ++j) {
       const LogEi e = log_expected_improvement(m[j], v[j], best);
-      value[j] = e.value;
+      value[first + j] = e.value;
       d_mean[j] = e.d_mean;
       d_variance[j] = e.d_variance;
     }
@@ -241,7 +242,7 @@ void Step(benchmark::State& state) {
   const GpData candidates = sample_data(kStarts, 10);
   std::vector<double> mean(kStarts), variance(kStarts), dx(candidates.columns.size());
   const double best = posterior.best_target();
-  const Posterior::Adjoint adjoint = [&](std::span<const double> m, std::span<const double> v,
+  const Posterior::Adjoint adjoint = [&](std::size_t, std::span<const double> m, std::span<const double> v,
                                          std::span<double> d_mean, std::span<double> d_variance) {
     for (std::size_t j = 0; j < m.size(); ++j) {
       const LogEi e = log_expected_improvement(m[j], v[j], best);

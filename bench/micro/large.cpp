@@ -96,8 +96,8 @@ double proposal(VecchiaPosterior& model) {
     for (int step = 0; step < 40; ++step) {
       model.evaluate_with_gradient(
           at, m, v,
-          [&](std::span<const double> means, std::span<const double> variances, std::span<double> d_mean,
-              std::span<double> d_variance) {
+          [&](std::size_t, std::span<const double> means, std::span<const double> variances,
+              std::span<double> d_mean, std::span<double> d_variance) {
             for (std::size_t j = 0; j < means.size(); ++j) {
               const LogEi ei = log_expected_improvement(means[j], variances[j], model.best_target());
               d_mean[j] = ei.d_mean;

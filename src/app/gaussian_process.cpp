@@ -271,7 +271,7 @@ void GaussianProcess::predict_with_gradient(std::span<const double> x, std::span
   for (const bool of_mean : {true, false}) {
     impl.posterior->evaluate_with_gradient(
         rows, mean, variance,
-        [of_mean](auto, auto, std::span<double> by_mean, std::span<double> by_variance) {
+        [of_mean](std::size_t, auto, auto, std::span<double> by_mean, std::span<double> by_variance) {
           std::fill(by_mean.begin(), by_mean.end(), of_mean ? 1.0 : 0.0);
           std::fill(by_variance.begin(), by_variance.end(), of_mean ? 0.0 : 1.0);
         },

@@ -1,5 +1,6 @@
 #include "backend/backend.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace krigon {
@@ -23,6 +24,11 @@ Buffer& Buffer::operator=(Buffer&& other) noexcept {
 Buffer Backend::allocate(std::size_t count) {
   if (count == 0) return {};
   return {this, allocate_doubles(count), count};
+}
+
+std::int64_t Backend::candidates_at_a_time(const ResidentPosterior& model) const {
+  constexpr std::int64_t kDoubles = std::int64_t{1} << 26;  // half a gigabyte
+  return std::max<std::int64_t>(256, kDoubles / std::max<std::int64_t>(1, 2 * model.n));
 }
 
 }  // namespace krigon

@@ -189,6 +189,9 @@ class Backend {
   virtual void posterior(ResidentPosterior& model, ConstView x, std::int64_t q, View out) = 0;
   /// The same, keeping what posterior_vjp needs.
   virtual void posterior_for_vjp(ResidentPosterior& model, ConstView x, std::int64_t q, View out) = 0;
+  /// How many columns of x posterior_for_vjp is best given at a time: what it keeps of them, about 2 n
+  /// doubles each, has to be near when posterior_vjp comes back for it.
+  virtual std::int64_t candidates_at_a_time(const ResidentPosterior& model) const;
   /// The adjoint for the points of the last posterior_for_vjp: `adjoint` is shaped as `out` was, dx as x.
   virtual void posterior_vjp(ResidentPosterior& model, ConstView adjoint, View dx) = 0;
   /// Adds the points of x (D x k), one after another: with `targets` (k x T), or, where that is null,
@@ -215,12 +218,18 @@ class Backend {
   virtual void free_doubles(double* data) noexcept = 0;
 };
 
+/// Where an exact process on the CPU begins to work within one matrix.
+inline constexpr std::int64_t kInPlaceAbove = 6000;
+
 /// 0 threads: KRIGON_THREADS, else OpenMP's own setting (OMP_NUM_THREADS), in both cases no more than
 /// the process may run on. KRIGON_SIMD = baseline | avx2 | avx512 holds the loops to less than the CPU has.
 struct CpuOptions {
   int threads = 0;
   std::string simd;   ///< as KRIGON_SIMD; empty: that variable, else the best that the CPU has
   bool fused = true;  ///< false: coarse operations as they are composed, slower; for comparison
+  /// Above this many points a likelihood and a factorisation take one n x n matrix instead of three, for some
+  /// more work. Lower: for tests.
+  std::int64_t in_place_above = kInPlaceAbove;
 };
 std::unique_ptr<Backend> make_cpu_backend(const CpuOptions& options = {});
 

@@ -83,9 +83,10 @@ void SpareMemory::give(Scratch scratch) noexcept {
   if (scratch.size() > smallest->size()) std::swap(*smallest, scratch);
 }
 
-CpuBackend::CpuBackend(int threads, const Tiles& tiles, bool fused)
+CpuBackend::CpuBackend(int threads, const Tiles& tiles, const CpuOptions& options)
     : tiles_(tiles),
-      fused_(fused),
+      fused_(options.fused),
+      in_place_above_(options.in_place_above),
       pool_(threads),
       spaces_(static_cast<std::size_t>(pool_.threads())),
       task_space_(spaces_.size()) {
@@ -292,7 +293,7 @@ std::unique_ptr<Backend> make_cpu_backend(const CpuOptions& options) {
     throw UsageError("instruction set '" + simd + "' (KRIGON_SIMD); this processor allows: " + allowed);
   }
   const int threads = options.threads > 0 ? options.threads : threads_from_environment();
-  return std::make_unique<detail::CpuBackend>(threads, *tiles, options.fused);
+  return std::make_unique<detail::CpuBackend>(threads, *tiles, options);
 }
 
 }  // namespace krigon

@@ -41,9 +41,9 @@ class Scratch {
 struct LikelihoodSpace {
   Scratch points;             ///< n x D, padded, scaled and centred
   Scratch transposed;         ///< D x n, the same
-  Scratch covariance;         ///< n x n, padded: K, then L
-  Scratch weight;             ///< n x n, padded
-  Scratch inverse;            ///< n x n, padded: L^-1
+  Scratch covariance;         ///< n x n, padded: K, then L; then L^-1 where work is in place
+  Scratch weight;             ///< n x n, padded; not where work is in place
+  Scratch inverse;            ///< n x n, padded: L^-1; where work is in place, a panel of it
   Scratch alpha;              ///< n
   Scratch partial;            ///< per tile of the gradient: D sums, then the trace of K^-1
   std::vector<Scratch> tile;  ///< per worker
@@ -144,7 +144,7 @@ class CpuPosterior final : public ResidentPosterior {
 
 class CpuBackend final : public ComposedBackend {
  public:
-  CpuBackend(int threads, const Tiles& tiles, bool fused);
+  CpuBackend(int threads, const Tiles& tiles, const CpuOptions& options);
 
   BackendInfo info() const override;
   void upload(std::span<const double> from, double* to) override;
@@ -177,6 +177,7 @@ class CpuBackend final : public ComposedBackend {
   void mll_value_grad(ResidentData& data, ConstView theta, View out) override;
   std::unique_ptr<ResidentPosterior> prepare(ResidentData& data, ConstView theta, double* info) override;
   void posterior(ResidentPosterior& model, ConstView x, std::int64_t q, View out) override;
+  std::int64_t candidates_at_a_time(const ResidentPosterior& model) const override;
   void posterior_for_vjp(ResidentPosterior& model, ConstView x, std::int64_t q, View out) override;
   void posterior_vjp(ResidentPosterior& model, ConstView adjoint, View dx) override;
   void append(ResidentPosterior& model, ConstView x, const double* targets, const double* noise) override;
@@ -232,10 +233,12 @@ class CpuBackend final : public ComposedBackend {
 
   const Tiles& tiles_;
   bool fused_;
+  std::int64_t in_place_above_;
   Pool pool_;
   /// One per thread, kept between calls: fresh memory costs a page fault every 4 kB.
   std::vector<LikelihoodSpace> spaces_;
   std::vector<Scratch> task_space_;
+  Scratch feature_space_;  ///< of covariances: the features that all tasks read
   SpareMemory spare_;
 };
 

@@ -54,7 +54,8 @@ class FactorTiles {
       }
     }
     for (std::int64_t t = 0; t < covariance_.layout.terms; ++t) {
-      double* product = term(t);
+      if (only_factor(t) != nullptr) continue;
+      double* product = product_of(t);
       std::fill_n(product, ld_ * count, 1.0);
       for (std::size_t f = 0; f < covariance_.factors.size(); ++f) {
         if (covariance_.factors[f].term == t) multiply(value(f), product);
@@ -64,9 +65,13 @@ class FactorTiles {
 
   double* value(std::size_t f) { return space_ + ld_ * kChunk * static_cast<std::int64_t>(2 * f); }
   double* weight(std::size_t f) { return value(f) + ld_ * kChunk; }
-  double* term(std::int64_t t) { return value(covariance_.factors.size()) + ld_ * kChunk * t; }
+  /// The product of the term's factors.
+  const double* term(std::int64_t t) {
+    const double* only = only_factor(t);
+    return only != nullptr ? only : product_of(t);
+  }
   /// For the chunk's part of dk, or whatever a caller needs.
-  double* spare() { return term(covariance_.layout.terms); }
+  double* spare() { return product_of(covariance_.layout.terms); }
 
   /// weight(f) := dk * s2 * the other factors of the term * (f's weight, or 1 where it is linear).
   void share(std::size_t f, double signal, const double* dk) {
@@ -81,6 +86,17 @@ class FactorTiles {
   }
 
  private:
+  double* product_of(std::int64_t t) { return value(covariance_.factors.size()) + ld_ * kChunk * t; }
+  /// The value of the term's factor where it has but one.
+  const double* only_factor(std::int64_t t) {
+    const double* only = nullptr;
+    for (std::size_t f = 0; f < covariance_.factors.size(); ++f) {
+      if (covariance_.factors[f].term != t) continue;
+      if (only != nullptr) return nullptr;
+      only = value(f);
+    }
+    return only;
+  }
   void multiply(const double* by, double* out) const {
     for (std::int64_t i = 0; i < ld_ * count_; ++i) out[i] *= by[i];
   }
@@ -92,11 +108,14 @@ class FactorTiles {
   double* space_;
 };
 
-/// F x n features as n x F, padded with zeros.
-void transpose_features(const ConstView& u, std::int64_t ld, double* x) {
-  for (std::int64_t k = 0; k < u.rows; ++k) std::fill(x + k * ld + u.columns, x + (k + 1) * ld, 0.0);
-  for (std::int64_t i = 0; i < u.columns; ++i) {
-    for (std::int64_t k = 0; k < u.rows; ++k) x[k * ld + i] = u.column(i)[k];
+/// F x n features of every member as n x F, padded with zeros, one member after the other.
+void transpose_features(const ConstView& all, std::int64_t ld, double* x) {
+  for (std::int64_t b = 0; b < all.batch; ++b, x += ld * all.rows) {
+    const ConstView u = member_of(all, b);
+    for (std::int64_t k = 0; k < u.rows; ++k) std::fill(x + k * ld + u.columns, x + (k + 1) * ld, 0.0);
+    for (std::int64_t i = 0; i < u.columns; ++i) {
+      for (std::int64_t k = 0; k < u.rows; ++k) x[k * ld + i] = u.column(i)[k];
+    }
   }
 }
 
@@ -211,14 +230,16 @@ void CpuBackend::gram(const ResidentCovariance& resident, ConstView u, ConstView
   const std::int64_t n = k.rows;
   const std::int64_t ld = padded_rows(n);
   const std::int64_t chunks = (k.columns + kChunk - 1) / kChunk;
+  const std::int64_t size = ld * covariance.features;
+  double* features = feature_space_.need(size_of(size * u.batch));
+  transpose_features(u, ld, features);
   const auto task = [&](std::int64_t index, int worker) {
     const std::int64_t member = index / chunks;
     const std::int64_t first = index % chunks * kChunk;
     const std::int64_t count = std::min(kChunk, k.columns - first);
-    double* x = task_space_[size_of(worker)].need(
-        size_of(ld * covariance.features + FactorTiles::needed(covariance, ld)));
-    transpose_features(member_of(u, member), ld, x);
-    FactorTiles tiles(covariance, n, ld, x + ld * covariance.features);
+    const double* x = features + (u.batch == 1 ? 0 : member * size);
+    FactorTiles tiles(covariance, n, ld,
+                      task_space_[size_of(worker)].need(size_of(FactorTiles::needed(covariance, ld))));
     tiles.fill(tiles_, x, member_of(v, member).column(first), v.leading, count, false);
     const double* t = theta_of(theta, member);
     for (std::int64_t j = 0; j < count; ++j) {
@@ -258,15 +279,17 @@ void CpuBackend::pull_side(const CpuCovariance& covariance, const ConstView& all
   const std::int64_t n = all.columns;
   const std::int64_t ld = padded_rows(n);
   const std::int64_t chunks = (side.columns + kChunk - 1) / kChunk;
+  const std::int64_t size = ld * covariance.features;
+  double* features = feature_space_.need(size_of(size * all.batch));
+  transpose_features(all, ld, features);
   std::vector<double> by_signal(size_of(dtheta.data == nullptr ? 0 : chunks * dk.batch * layout.terms));
   const auto task = [&](std::int64_t index, int worker) {
     const std::int64_t member = index / chunks;
     const std::int64_t first = index % chunks * kChunk;
     const std::int64_t count = std::min(kChunk, side.columns - first);
-    double* x = task_space_[size_of(worker)].need(
-        size_of(ld * covariance.features + FactorTiles::needed(covariance, ld)));
-    transpose_features(member_of(all, member), ld, x);
-    FactorTiles tiles(covariance, n, ld, x + ld * covariance.features);
+    const double* x = features + (all.batch == 1 ? 0 : member * size);
+    FactorTiles tiles(covariance, n, ld,
+                      task_space_[size_of(worker)].need(size_of(FactorTiles::needed(covariance, ld))));
     const double* z = member_of(side, member).column(first);
     tiles.fill(tiles_, x, z, side.leading, count, true);
     double* change = tiles.spare();

@@ -79,7 +79,10 @@ void CpuBackend::evaluate_likelihood(const CpuData& data, const double* theta, L
     out[0] = info;
     std::fill(out + 1, out + groups + 5, std::numeric_limits<double>::quiet_NaN());
   };
-  fill_covariance(data, theta, space, true);
+  // Memory is then dearer than the hundredth of the time that it takes to invert in place and to make the
+  // derivatives' weights a second time.
+  const bool in_place = n > in_place_above_;
+  fill_covariance(data, theta, space, !in_place);
   double* l = space.covariance.need(static_cast<std::size_t>(ld * n));
   const std::int64_t info = detail::cholesky(pool_, n, l, ld);
   if (info != 0) return fail(static_cast<double>(info));
@@ -104,15 +107,21 @@ void CpuBackend::evaluate_likelihood(const CpuData& data, const double* theta, L
       -0.5 * quadratic - log_diagonal - 0.5 * static_cast<double>(n) * std::log(2.0 * std::numbers::pi);
   if (!std::isfinite(value)) return fail(-1);
 
-  double* inverse = space.inverse.need(static_cast<std::size_t>(ld * n));
-  lower_inverse(pool_, n, l, ld, inverse, ld);
-
   const std::int64_t block = factor_block(n);
+  double* inverse = l;
+  if (in_place) {
+    lower_inverse_in_place(pool_, n, l, ld, space.inverse.need(static_cast<std::size_t>(n * block)));
+  } else {
+    inverse = space.inverse.need(static_cast<std::size_t>(ld * n));
+    lower_inverse(pool_, n, l, ld, inverse, ld);
+  }
+  const std::int64_t padded = padded_rows(block);
   const std::int64_t blocks = (n + block - 1) / block;
   const std::int64_t tiles = blocks * (blocks + 1) / 2;
   double* partial = space.partial.need(static_cast<std::size_t>(tiles * (dims + 2)));
-  const double* weight = space.weight.need(static_cast<std::size_t>(ld * n));
+  const double* weights = in_place ? nullptr : space.weight.need(static_cast<std::size_t>(ld * n));
   const double* points = space.points.need(static_cast<std::size_t>(ld * dims));
+  const double* transposed = space.transposed.need(static_cast<std::size_t>(n * dims));
   const double* known = data.noise.empty() ? nullptr : data.noise.data();
   pool_.run(tiles, [&](std::int64_t t, int worker) {
     const auto [row, column] = lower_block(blocks, t);
@@ -121,7 +130,7 @@ void CpuBackend::evaluate_likelihood(const CpuData& data, const double* theta, L
     const std::int64_t rows = std::min(block, n - i0);
     const std::int64_t columns = std::min(block, n - j0);
     double* tile = space.tile[static_cast<std::size_t>(worker)].need(
-        static_cast<std::size_t>(block * (block + dims + 2)));
+        static_cast<std::size_t>(block * (block + (weights == nullptr ? 2 * padded : 0) + dims + 2)));
     double* product = tile + block * block;
     double* row_sum = product + block * dims;
     double* column_sum = row_sum + block;
@@ -134,8 +143,16 @@ void CpuBackend::evaluate_likelihood(const CpuData& data, const double* theta, L
         for (std::int64_t i = 0; i < rows; ++i) sums[dims + 1] += known[i0 + i] * tile[i * block + i];
       }
     }
-    tiles_.gradient_tile(rows, columns, row == column, alpha + i0, alpha + j0, weight + j0 * ld + i0, ld,
-                         tile, block, row_sum, column_sum);
+    const double* weight = weights + j0 * ld + i0;
+    if (weights == nullptr) {
+      double* again = column_sum + block;
+      tiles_.gram(static_cast<std::int32_t>(data.kind), rows, columns, dims, points + i0, ld,
+                  transposed + j0 * dims, dims, signal, again + padded * block, padded, again, padded, false,
+                  0);
+      weight = again;
+    }
+    tiles_.gradient_tile(rows, columns, row == column, alpha + i0, alpha + j0, weight,
+                         weights == nullptr ? padded : ld, tile, block, row_sum, column_sum);
     blas_gemm(false, false, rows, dims, columns, 1.0, tile, block, points + j0, ld, 0.0, product, block);
     for (std::int64_t k = 0; k < dims; ++k) {
       const double* x = points + k * ld;
@@ -191,7 +208,7 @@ void CpuBackend::mll_value_grad(ResidentData& resident, ConstView theta, View ou
   }
   // Whole members as tasks while every thread gets one: nothing to wait for inside. The rest, which
   // would leave threads idle, one by one with the work inside shared out. The bits are the same.
-  const std::int64_t shared = batch / pool_.threads() * pool_.threads();
+  const std::int64_t shared = data.n > in_place_above_ ? 0 : batch / pool_.threads() * pool_.threads();
   pool_.run(shared, member);
   for (std::int64_t b = shared; b < batch; ++b) member(b, 0);
 }

@@ -127,11 +127,16 @@ std::unique_ptr<ResidentPosterior> CpuBackend::prepare(ResidentData& resident, C
     double* l = space.covariance.need(size_of(ld * n));
     const std::int64_t status = detail::cholesky(pool_, n, l, ld);
     if (status != 0) return status;
-    double* inverse = space.inverse.need(size_of(ld * n));
-    lower_inverse(pool_, n, l, ld, inverse, ld);
     double* factor = model->factor.data();
     for (std::int64_t j = 0; j < n; ++j) {
       std::copy(l + j * ld + j, l + j * ld + n, factor + j * model->leading + j);
+    }
+    double* inverse = l;
+    if (n > in_place_above_) {
+      lower_inverse_in_place(pool_, n, l, ld, space.inverse.need(size_of(n * factor_block(n))));
+    } else {
+      inverse = space.inverse.need(size_of(ld * n));
+      lower_inverse(pool_, n, l, ld, inverse, ld);
     }
     pack_inverse(*model, inverse, ld, 1);
     solve_alpha(*model);
@@ -194,6 +199,11 @@ std::int64_t CpuBackend::chunk_of(const CpuPosterior& model, std::int64_t m, std
   const std::int64_t share = (m + threads - 1) / threads;
   const std::int64_t chunk = std::clamp<std::int64_t>((share + 4) / 5 * 5, 5, kChunk);
   return q == 1 ? chunk : std::max<std::int64_t>(1, chunk / q) * q;
+}
+
+std::int64_t CpuBackend::candidates_at_a_time(const ResidentPosterior& model) const {
+  if (dynamic_cast<const CpuPosterior*>(&model) == nullptr) return Backend::candidates_at_a_time(model);
+  return 2 * kChunk * pool_.threads();  // a second chunk for the thread that is done first
 }
 
 void CpuBackend::posterior(ResidentPosterior& resident, ConstView x, std::int64_t q, View out) {

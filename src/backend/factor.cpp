@@ -95,6 +95,38 @@ void lower_inverse(Pool& pool, std::int64_t n, const double* l, std::int64_t ldl
   });
 }
 
+void lower_inverse_in_place(Pool& pool, std::int64_t n, double* l, std::int64_t ld, double* panel) {
+  const std::int64_t block = factor_block(n);
+  // From the last column of blocks to the first: x_ij = -(sum_{j < k <= i} x_ik l_kj) l_jj^-1.
+  for (std::int64_t j = (n - 1) / block * block; j >= 0; j -= block) {
+    const std::int64_t columns = std::min(block, n - j);
+    const std::int64_t next = j + columns;
+    double* diagonal = l + j * ld + j;
+    for (std::int64_t c = 1; c < columns; ++c) std::fill_n(diagonal + c * ld, c, 0.0);
+    invert_block(columns, diagonal, ld);
+    const std::int64_t below = n - next;
+    if (below == 0) continue;
+    const std::int64_t tasks = (below + block - 1) / block;
+    pool.run(tasks, [&](std::int64_t t, int) {
+      const std::int64_t i = t * block;
+      const std::int64_t rows = std::min(block, below - i);
+      for (std::int64_t c = 0; c < columns; ++c) {
+        std::copy_n(l + (j + c) * ld + next + i, rows, panel + c * below + i);
+      }
+      blas_multiply_triangle(true, rows, columns, -1.0, diagonal, ld, panel + i, below);
+    });
+    pool.run(tasks, [&](std::int64_t t, int) {
+      const std::int64_t i = (tasks - 1 - t) * block;  // the longest first
+      const std::int64_t rows = std::min(block, below - i);
+      double* out = l + j * ld + next + i;
+      const double* x = l + next * ld + next;
+      for (std::int64_t c = 0; c < columns; ++c) std::copy_n(panel + c * below + i, rows, out + c * ld);
+      blas_multiply_triangle(false, rows, columns, 1.0, x + i * ld + i, ld, out, ld);
+      blas_gemm(false, false, rows, columns, i, 1.0, x + i, ld, panel, below, 1.0, out, ld);
+    });
+  }
+}
+
 void inverse_tile(std::int64_t n, const double* x, std::int64_t ldx, std::int64_t i0, std::int64_t rows,
                   std::int64_t j0, std::int64_t columns, double* tile, std::int64_t ldt) {
   if (i0 != j0) {

@@ -21,6 +21,11 @@ std::int64_t cholesky(Pool& pool, std::int64_t n, double* a, std::int64_t lda);
 void lower_inverse(Pool& pool, std::int64_t n, const double* l, std::int64_t ldl, double* x,
                    std::int64_t ldx);
 
+/// The lower triangle of l := l^-1, with `panel` (n x factor_block(n)) as work space. More waiting than
+/// lower_inverse(), for sizes where a second matrix has no room. Above the diagonal, diagonal blocks become
+/// zero and the rest keeps what it held.
+void lower_inverse_in_place(Pool& pool, std::int64_t n, double* l, std::int64_t ld, double* panel);
+
 /// The tile (x' x)(i0 .. i0+rows-1, j0 .. j0+columns-1), i0 >= j0, of an inverse from x = L^-1;
 /// of a tile on the diagonal (i0 == j0, rows == columns) only the lower triangle.
 void inverse_tile(std::int64_t n, const double* x, std::int64_t ldx, std::int64_t i0, std::int64_t rows,

@@ -21,6 +21,8 @@ namespace krigon::detail {
 namespace {
 
 constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
+/// That a model can be limited to: fewer are too few to be worth it, and more were never tried.
+constexpr std::int64_t kLeastObservations = 100, kMostObservations = 100'000;
 
 const Field::WrongWords kWrongDirections{{"min", "write minimize"},     {"minimise", "write minimize"},
                                          {"max", "write maximize"},     {"maximise", "write maximize"},
@@ -327,10 +329,14 @@ void StudyReader::read_sampler(const Field& field, bool space_is_whole) {
     type = section.take("type");
     const Field initial = section.take("initial");
     sampler.initial = initial.integer(0, kMost);
+    const Field observations = section.take("observations");
+    sampler.observations = observations.integer(kLeastObservations, kMostObservations);
     section.finish({{"n_startup_trials", "write 'initial'"}, {"seed", "it goes to the top of the file"}});
     if (const auto word = type.word(types, wrong)) sampler.type = *word;
-    if (initial && (sampler.type == "random" || sampler.type == "sobol" || sampler.type == "grid")) {
-      initial.warning(fmt::format("has no effect with sampler {}", sampler.type));
+    if (sampler.type == "random" || sampler.type == "sobol" || sampler.type == "grid") {
+      for (const Field& unused : {initial, observations}) {
+        if (unused) unused.warning(fmt::format("has no effect with sampler {}", sampler.type));
+      }
     }
   } else if (const auto word = field.word(types, wrong)) {
     sampler.type = *word;

@@ -98,6 +98,9 @@ json to_json(const StudySpec& spec) {
   for (const auto& o : spec.objectives) {
     objectives.push_back({{"metric", o.metric}, {"direction", to_string(o.direction)}});
   }
+  json sampler{{"type", spec.sampler.type}, {"initial", optional_to_json(spec.sampler.initial)}};
+  // Only where it is set: a study stored by an earlier version stays equal to its file.
+  if (spec.sampler.observations) sampler["observations"] = *spec.sampler.observations;
   return {{"name", spec.name},
           {"objectives", objectives},
           {"space", to_json(spec.space)},
@@ -108,7 +111,7 @@ json to_json(const StudySpec& spec) {
             {"time_ms", duration_to_json(spec.budget.time)}}},
           {"early_stopping", to_json(spec.early_stopping)},
           {"resources", to_json(spec.resources)},
-          {"sampler", {{"type", spec.sampler.type}, {"initial", optional_to_json(spec.sampler.initial)}}},
+          {"sampler", std::move(sampler)},
           {"on_best", spec.on_best},
           {"max_failures", optional_to_json(spec.max_failures)},
           {"seed", spec.seed},
@@ -133,6 +136,8 @@ StudySpec spec_from_json(const json& j) {
     spec.resources = resources_from_json(j.at("resources"));
     j.at("sampler").at("type").get_to(spec.sampler.type);
     spec.sampler.initial = optional_from_json<std::int64_t>(j.at("sampler").at("initial"));
+    spec.sampler.observations =
+        optional_from_json<std::int64_t>(j.at("sampler").value("observations", json(nullptr)));
     j.at("on_best").get_to(spec.on_best);
     spec.max_failures = optional_from_json<std::int64_t>(j.at("max_failures"));
     j.at("seed").get_to(spec.seed);

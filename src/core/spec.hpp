@@ -49,7 +49,8 @@ struct ResourceSpec {
 
 struct SamplerSpec {
   std::string type = "auto";
-  std::optional<std::int64_t> initial;  ///< trials of the space-filling first phase
+  std::optional<std::int64_t> initial;       ///< trials of the space-filling first phase
+  std::optional<std::int64_t> observations;  ///< that the model is told of at most
 };
 
 /// All that a study is, apart from its trials. Its canonical JSON is stored with the study.

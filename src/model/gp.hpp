@@ -162,9 +162,56 @@ struct FitResult {
 /// A function of its arguments alone, bit for bit on one build, CPU kind and thread count.
 FitResult fit(Backend& backend, const GpData& data, const FitOptions& options);
 
-/// A prepared posterior over f (without noise): everything in model units.
-/// Not thread-safe, evaluation included (it owns the work space). Movable.
-class Posterior {
+/// Posterior moments of f (without noise) at single points: everything in model units. What search for the
+/// next point needs, whatever stands behind it: Posterior, or VecchiaPosterior for many observations.
+/// Not thread-safe, evaluation included (work space is owned).
+class MarginalPosterior {
+ public:
+  /// Gives d value_j / d mean_j and d value_j / d variance_j of candidates `first`, first + 1, ...
+  using Adjoint =
+      std::function<void(std::size_t first, std::span<const double> mean, std::span<const double> variance,
+                         std::span<double> d_mean, std::span<double> d_variance)>;
+
+  virtual ~MarginalPosterior() = default;
+
+  /// failed: the prior is used (mean c, variance s2), and note() says why.
+  virtual FitStatus status() const = 0;
+  virtual const std::string& note() const = 0;
+
+  virtual std::size_t size() const = 0;          ///< points, the pending included
+  virtual std::size_t pending() const = 0;       ///< of these, how many came by condition_on
+  virtual std::size_t column_count() const = 0;  ///< D
+  virtual const Hyperparameters& hyperparameters() const = 0;
+  virtual const OutputTransform& transform() const = 0;
+  /// z_i of every point, the pending ones' fantasies at the end.
+  virtual std::span<const double> targets() const = 0;
+  /// The smallest z_i of the points that were really observed; infinity when there are none.
+  virtual double best_target() const = 0;
+
+  /// Mean and variance of f at m candidates (m x D, row-major). variance > 0: rounding is cut off at
+  /// 1e-18 s2.
+  virtual void evaluate(std::span<const double> x, std::span<double> mean, std::span<double> variance) = 0;
+  /// One pass for values and gradients: computes mean and variance, calls `adjoint` for all of them, some
+  /// at a time and in order, and writes dx (m x D, row-major) = d_mean_j * d mean_j/dx_j + d_variance_j * d
+  /// variance_j/dx_j.
+  virtual void evaluate_with_gradient(std::span<const double> x, std::span<double> mean,
+                                      std::span<double> variance, const Adjoint& adjoint,
+                                      std::span<double> dx) = 0;
+
+  /// Adds pending points (k x D) with the posterior mean as their value ("kriging believer",
+  /// Ginsbourger, Le Riche, Carraro 2010): the mean stays, the variance shrinks.
+  virtual void condition_on(std::span<const double> x) = 0;
+  /// Takes the points of condition_on off again.
+  virtual void forget_pending() = 0;
+
+ protected:
+  MarginalPosterior() = default;
+  MarginalPosterior(MarginalPosterior&&) = default;
+  MarginalPosterior& operator=(MarginalPosterior&&) = default;
+};
+
+/// A prepared posterior, exact. Movable.
+class Posterior final : public MarginalPosterior {
  public:
   /// Factorises once, O(n^3). Jitter is added where K is not positive definite: none first, then
   /// 1e-8 of K's mean diagonal and tenfold steps; see status().
@@ -174,34 +221,23 @@ class Posterior {
   Posterior& operator=(Posterior&&) noexcept;
   Posterior(const Posterior&) = delete;
   Posterior& operator=(const Posterior&) = delete;
-  ~Posterior();
+  ~Posterior() override;
 
-  /// failed: the prior is used (mean c, variance s2), and note() says why.
-  FitStatus status() const;
-  const std::string& note() const;
+  FitStatus status() const override;
+  const std::string& note() const override;
   double jitter() const;
 
-  std::size_t size() const;          ///< points, the pending included
-  std::size_t pending() const;       ///< of these, how many came by condition_on
-  std::size_t column_count() const;  ///< D
-  const Hyperparameters& hyperparameters() const;
-  const OutputTransform& transform() const;
-  /// z_i of every point, the pending ones' fantasies at the end.
-  std::span<const double> targets() const;
-  /// The smallest z_i of the points that were really observed; infinity when there are none.
-  double best_target() const;
+  std::size_t size() const override;
+  std::size_t pending() const override;
+  std::size_t column_count() const override;
+  const Hyperparameters& hyperparameters() const override;
+  const OutputTransform& transform() const override;
+  std::span<const double> targets() const override;
+  double best_target() const override;
 
-  /// Mean and variance of f at m candidates (m x D, row-major). variance > 0: rounding is cut off at
-  /// 1e-18 s2.
-  void evaluate(std::span<const double> x, std::span<double> mean, std::span<double> variance);
-
-  /// Given d value_j / d mean_j and d value_j / d variance_j of every candidate.
-  using Adjoint = std::function<void(std::span<const double> mean, std::span<const double> variance,
-                                     std::span<double> d_mean, std::span<double> d_variance)>;
-  /// One pass for values and gradients: computes mean and variance, calls `adjoint` once with all of
-  /// them, and writes dx (m x D, row-major) = d_mean_j * d mean_j/dx_j + d_variance_j * d variance_j/dx_j.
+  void evaluate(std::span<const double> x, std::span<double> mean, std::span<double> variance) override;
   void evaluate_with_gradient(std::span<const double> x, std::span<double> mean, std::span<double> variance,
-                              const Adjoint& adjoint, std::span<double> dx);
+                              const Adjoint& adjoint, std::span<double> dx) override;
 
   /// Joint moments of groups of q candidates (x: m q x D). `moments`: m times q means, then the q x q
   /// covariance. Symmetric; rounding may leave it a little indefinite.
@@ -224,11 +260,10 @@ class Posterior {
   /// In closed form (Rasmussen and Williams 2006, eq. 5.10 to 5.12), for the points at hand.
   LeaveOneOut leave_one_out();
 
-  /// Adds pending points (k x D) with the posterior mean as their value ("kriging believer",
-  /// Ginsbourger, Le Riche, Carraro 2010): the mean stays, the variance shrinks. O(n^2) each.
-  void condition_on(std::span<const double> x);
-  /// Takes the points of condition_on off again. O(n).
-  void forget_pending();
+  /// O(n^2) each.
+  void condition_on(std::span<const double> x) override;
+  /// O(n).
+  void forget_pending() override;
   /// Adds observed points (k x D; y in raw units, through the transform at hand; known noise variances or
   /// none). O(n^2) each. Forgets the pending first.
   void append(std::span<const double> x, std::span<const double> y, std::span<const double> noise = {});

@@ -134,22 +134,33 @@ void Posterior::evaluate_with_gradient(std::span<const double> x, std::span<doub
   if (impl.resident == nullptr) {
     std::fill(mean.begin(), mean.end(), impl.hyperparameters.mean);
     std::fill(variance.begin(), variance.end(), impl.signal);
-    adjoint(mean, variance, impl.d_mean, impl.d_variance);
+    adjoint(0, mean, variance, impl.d_mean, impl.d_variance);
     std::fill(dx.begin(), dx.end(), 0.0);
     return;
   }
   Backend& backend = *impl.backend;
-  backend.posterior_for_vjp(*impl.resident, impl.view(impl.x, impl.columns, m), 1, impl.view(impl.out, 2, m));
-  impl.fetch(m, mean, variance);
-  adjoint(mean, variance, impl.d_mean, impl.d_variance);
-  impl.host_adjoint.resize(2 * m);
-  for (std::size_t j = 0; j < m; ++j) {
-    impl.host_adjoint[2 * j] = impl.d_mean[j];
-    impl.host_adjoint[2 * j + 1] = impl.d_variance[j];
+  const std::size_t most =
+      std::max<std::size_t>(1, static_cast<std::size_t>(backend.candidates_at_a_time(*impl.resident)));
+  for (std::size_t first = 0; first < m; first += most) {
+    const std::size_t count = std::min(most, m - first);
+    const auto block = [&](const auto& all) { return all.subspan(first, count); };
+    View points = impl.view(impl.x, impl.columns, count);
+    points.data += first * impl.columns;
+    backend.posterior_for_vjp(*impl.resident, points, 1, impl.view(impl.out, 2, count));
+    impl.fetch(count, block(mean), block(variance));
+    const auto d_mean = std::span(impl.d_mean).first(count);
+    const auto d_variance = std::span(impl.d_variance).first(count);
+    adjoint(first, block(mean), block(variance), d_mean, d_variance);
+    impl.host_adjoint.resize(2 * count);
+    for (std::size_t j = 0; j < count; ++j) {
+      impl.host_adjoint[2 * j] = d_mean[j];
+      impl.host_adjoint[2 * j + 1] = d_variance[j];
+    }
+    backend.upload(impl.host_adjoint, impl.adjoint.data());
+    backend.posterior_vjp(*impl.resident, impl.view(impl.adjoint, 2, count),
+                          impl.view(impl.dx, impl.columns, count));
+    backend.download(impl.dx.data(), dx.subspan(first * impl.columns, count * impl.columns));
   }
-  backend.upload(impl.host_adjoint, impl.adjoint.data());
-  backend.posterior_vjp(*impl.resident, impl.view(impl.adjoint, 2, m), impl.view(impl.dx, impl.columns, m));
-  backend.download(impl.dx.data(), dx);
 }
 
 void Posterior::condition_on(std::span<const double> x) {

@@ -61,39 +61,39 @@ VecchiaDensity vecchia_density(Backend& backend, const GpData& data, const Hyper
 /// Predictions, each given the anchors and the nearest observations, in model units and without noise: what
 /// varies slowly is carried by the anchors, what varies near by, by the neighbours. (Vecchia's approximation
 /// with the anchors first in the order and in every conditioning set.) Not thread-safe.
-class VecchiaPosterior {
+class VecchiaPosterior final : public MarginalPosterior {
  public:
   VecchiaPosterior(Backend& backend, const GpData& data, const Hyperparameters& hyperparameters,
                    const OutputTransform& transform, const VecchiaOptions& vecchia = {});
   VecchiaPosterior(VecchiaPosterior&&) noexcept;
   VecchiaPosterior& operator=(VecchiaPosterior&&) noexcept;
-  ~VecchiaPosterior();
+  ~VecchiaPosterior() override;
 
   /// failed: data or hyperparameters are not finite, and the prior is used; note() says so. Where a single
   /// candidate's neighbours need jitter they get it (as Posterior's K does), and where none helps, that
   /// candidate alone is predicted by the anchors or, without those, the prior: see fallbacks().
-  FitStatus status() const;
-  const std::string& note() const;
+  FitStatus status() const override;
+  const std::string& note() const override;
   std::size_t fallbacks() const;  ///< candidates so far that were predicted without neighbours
 
-  std::size_t size() const;     ///< points, the pending included
-  std::size_t pending() const;  ///< of these, how many came by condition_on
-  std::size_t column_count() const;
-  const Hyperparameters& hyperparameters() const;
-  const OutputTransform& transform() const;
-  std::span<const double> targets() const;
-  double best_target() const;
+  std::size_t size() const override;
+  std::size_t pending() const override;
+  std::size_t column_count() const override;
+  const Hyperparameters& hyperparameters() const override;
+  const OutputTransform& transform() const override;
+  std::span<const double> targets() const override;
+  double best_target() const override;
 
-  /// As Posterior's. A candidate that is not finite gets NaN.
-  void evaluate(std::span<const double> x, std::span<double> mean, std::span<double> variance);
-  /// As Posterior's. Derivatives are exact for the neighbours at hand; mean and variance jump a little
-  /// where the set of neighbours changes.
+  /// A candidate that is not finite gets NaN.
+  void evaluate(std::span<const double> x, std::span<double> mean, std::span<double> variance) override;
+  /// Derivatives are exact for the neighbours at hand; mean and variance jump a little where the set of
+  /// neighbours changes.
   void evaluate_with_gradient(std::span<const double> x, std::span<double> mean, std::span<double> variance,
-                              const Posterior::Adjoint& adjoint, std::span<double> dx);
+                              const Adjoint& adjoint, std::span<double> dx) override;
 
-  /// Adds pending points (k x D), one after another, with their posterior means as values. O(n D + A^2) each.
-  void condition_on(std::span<const double> x);
-  void forget_pending();
+  /// O(n D + A^2) each.
+  void condition_on(std::span<const double> x) override;
+  void forget_pending() override;
 
  private:
   struct Impl;

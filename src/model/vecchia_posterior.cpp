@@ -262,7 +262,7 @@ void VecchiaPosterior::evaluate(std::span<const double> x, std::span<double> mea
 }
 
 void VecchiaPosterior::evaluate_with_gradient(std::span<const double> x, std::span<double> mean,
-                                              std::span<double> variance, const Posterior::Adjoint& adjoint,
+                                              std::span<double> variance, const Adjoint& adjoint,
                                               std::span<double> dx) {
   Impl& impl = *impl_;
   const std::size_t m = impl.stage(x, "VecchiaPosterior::evaluate_with_gradient");
@@ -274,7 +274,7 @@ void VecchiaPosterior::evaluate_with_gradient(std::span<const double> x, std::sp
   impl.predict(x, mean, variance, true);
   impl.d_mean.assign(m, 0.0);
   impl.d_variance.assign(m, 0.0);
-  adjoint(mean, variance, impl.d_mean, impl.d_variance);
+  adjoint(0, mean, variance, impl.d_mean, impl.d_variance);
   std::fill(dx.begin(), dx.end(), 0.0);
   for (std::size_t j = 0; j < m; ++j) {
     if (impl.failed[j] != 0) continue;  // the prior is flat

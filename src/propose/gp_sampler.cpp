@@ -107,7 +107,7 @@ class GpSampler final : public Sampler {
     const auto told = static_cast<std::int64_t>(training.told);
     auto surrogate = make_surrogate(*backend_, training.data, told,
                                     stored_in(earlier, "hyperparameters", "fitted_at", groups),
-                                    objective_belief(groups), seed_, stream);
+                                    objective_belief(groups), seed_, stream, options_.exact);
     if (!surrogate) {
       auto suggestion = first_phase_.propose(history, number);
       suggestion.proposal.note = "the model could not be fitted: a Sobol' point instead";
@@ -118,10 +118,11 @@ class GpSampler final : public Sampler {
       note += fmt::format("{}the model was told of {} of {} observations", note.empty() ? "" : "; ",
                           training.data.n, training.observations);
     }
-    Posterior& posterior = surrogate->posterior;
+    MarginalPosterior& posterior = *surrogate->posterior;
     nlohmann::json model{{"hyperparameters", to_json(posterior.hyperparameters())},
                          {"step_column", training.step_column},
                          {"fitted_at", surrogate->fitted_at}};
+    if (training.data.n > options_.exact) model["approximation"] = "vecchia";
 
     std::vector<Point> incumbents;
     const double best = best_mean(posterior, training, incumbents);
@@ -133,9 +134,9 @@ class GpSampler final : public Sampler {
     if (!training.failed.empty()) {
       failure = failure_surrogate(training, earlier, stream);
       if (failure) {
-        const auto& h = failure->posterior.hyperparameters();
-        parts.push_back({&failure->posterior,
-                         log_probability_below(failure->posterior.transform().forward(0.5),
+        const auto& h = failure->posterior->hyperparameters();
+        parts.push_back({failure->posterior.get(),
+                         log_probability_below(failure->posterior->transform().forward(0.5),
                                                std::exp(h.log_noise_variance)),
                          std::log(kLeastChance)});
         model["failure"] = to_json(h);
@@ -173,7 +174,8 @@ class GpSampler final : public Sampler {
 
   // The lowest posterior mean at the last step over the best observed points and the pending ones; the
   // best points, for candidates to be made from.
-  double best_mean(Posterior& posterior, const Training& training, std::vector<Point>& incumbents) const {
+  double best_mean(MarginalPosterior& posterior, const Training& training,
+                   std::vector<Point>& incumbents) const {
     std::vector<std::size_t> order(training.data.n);
     std::iota(order.begin(), order.end(), std::size_t{0});
     const auto target = posterior.targets();
@@ -205,7 +207,7 @@ class GpSampler final : public Sampler {
     const GpData data = failure_data(encoding_, training);
     return make_surrogate(*backend_, data, static_cast<std::int64_t>(training.told + training.failed.size()),
                           stored_in(earlier, "failure", "failure_fitted_at", data.group_count()),
-                          failure_belief(data.group_count()), seed_, stream | kFailureStream);
+                          failure_belief(data.group_count()), seed_, stream | kFailureStream, options_.exact);
   }
 
   Encoding encoding_;

@@ -5,15 +5,20 @@
 #include <optional>
 
 #include "core/sampler.hpp"
+#include "model/limits.hpp"
 #include "propose/maximise.hpp"
 
 namespace krigon {
 
 class Backend;
 
+/// A proposal of the exact process stays well under a second on two cores.
+inline constexpr std::size_t kDefaultObservations = 2000;
+
 struct GpOptions {
-  std::optional<std::int64_t> initial;  ///< trials of the first phase; absent: default_initial()
-  std::size_t most = 2000;              ///< observations that the model is told of at most
+  std::optional<std::int64_t> initial;      ///< trials of the first phase; absent: default_initial()
+  std::size_t most = kDefaultObservations;  ///< observations that the model is told of at most
+  std::size_t exact = kExactPoints;         ///< beyond so many the model is Vecchia's approximation
   MaximiseOptions maximise;
   AskTimings* timings = nullptr;  ///< overwritten by every proposal of the model; may be null
 };
@@ -42,7 +47,8 @@ std::int64_t default_initial(std::size_t dims);
 ///
 /// Proposal::model: {"hyperparameters": {"log_lengthscale": [...], "log_signal_variance": x,
 /// "log_noise_variance": x, "mean": x}, "step_column": bool, "fitted_at": observations, "value": of the
-/// acquisition}, and "failure" like "hyperparameters" with "failure_fitted_at" where trials failed.
+/// acquisition}, "approximation": "vecchia" where there were more observations than the exact process is
+/// for, and "failure" like "hyperparameters" with "failure_fitted_at" where trials failed.
 std::unique_ptr<Sampler> make_gp_sampler(const Space& space, std::uint64_t seed,
                                          std::shared_ptr<Backend> backend, const GpOptions& options = {});
 

@@ -24,6 +24,13 @@ struct Request {
   std::shared_ptr<Backend> backend;
 };
 
+GpOptions options_of(const SamplerSpec& spec) {
+  GpOptions options;
+  options.initial = spec.initial;
+  if (spec.observations) options.most = static_cast<std::size_t>(*spec.observations);
+  return options;
+}
+
 struct Entry {
   std::string_view name;
   std::unique_ptr<Sampler> (*make)(const Request&);
@@ -32,9 +39,9 @@ struct Entry {
 // One line a sampler.
 constexpr std::array kSamplers{
     Entry{"auto",
-          [](const Request& r) { return make_auto_sampler(r.space, r.seed, r.backend, {r.spec.initial}); }},
+          [](const Request& r) { return make_auto_sampler(r.space, r.seed, r.backend, options_of(r.spec)); }},
     Entry{"gp",
-          [](const Request& r) { return make_gp_sampler(r.space, r.seed, r.backend, {r.spec.initial}); }},
+          [](const Request& r) { return make_gp_sampler(r.space, r.seed, r.backend, options_of(r.spec)); }},
     Entry{"random", [](const Request& r) { return make_random_sampler(r.space, r.seed); }},
     Entry{"sobol", [](const Request& r) { return make_sobol_sampler(r.space, r.seed); }},
     Entry{"grid", [](const Request& r) { return make_grid_sampler(r.space, r.seed); }},

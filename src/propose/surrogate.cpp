@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include "model/vecchia.hpp"
+
 namespace krigon {
 namespace {
 
@@ -68,7 +70,8 @@ Belief failure_belief(std::size_t groups) {
 
 std::optional<Surrogate> make_surrogate(Backend& backend, const GpData& data, std::int64_t told,
                                         const std::optional<Stored>& stored, const Belief& belief,
-                                        std::uint64_t seed, std::uint64_t number) {
+                                        std::uint64_t seed, std::uint64_t number, std::size_t most_exact) {
+  const bool exact = data.n <= most_exact;
   const OutputTransform transform = OutputTransform::of(data.y, belief.scaling);
   std::string note;
   bool refitted = false, fit_failed = false;
@@ -81,7 +84,7 @@ std::optional<Surrogate> make_surrogate(Backend& backend, const GpData& data, st
     if (stored) options.warm_start = stored->hyperparameters;
     options.output = belief.scaling;
     options.priors = belief.priors;
-    const FitResult result = fit(backend, data, options);
+    const FitResult result = exact ? fit(backend, data, options) : fit_vecchia(backend, data, options);
     refitted = true;
     fitted_at = told;
     fit_failed = result.status == FitStatus::failed;
@@ -95,12 +98,17 @@ std::optional<Surrogate> make_surrogate(Backend& backend, const GpData& data, st
   if (stored) ladder.emplace_back("an earlier trial's", stored->hyperparameters);
   ladder.emplace_back("the prior's", prior_mode(belief.priors, data));
   for (std::size_t step = 0; step < ladder.size(); ++step) {
-    Posterior posterior(backend, data, ladder[step].second, transform);
-    if (posterior.status() == FitStatus::failed) {
+    std::unique_ptr<MarginalPosterior> posterior;
+    if (exact) {
+      posterior = std::make_unique<Posterior>(backend, data, ladder[step].second, transform);
+    } else {
+      posterior = std::make_unique<VecchiaPosterior>(backend, data, ladder[step].second, transform);
+    }
+    if (posterior->status() == FitStatus::failed) {
       add_note(note, fmt::format("no factorisation with {} hyperparameters", ladder[step].first));
       continue;
     }
-    add_note(note, posterior.note());
+    add_note(note, posterior->note());
     if (step > 0 || fit_failed)
       add_note(note, fmt::format("{} hyperparameters are used", ladder[step].first));
     return Surrogate{std::move(posterior), fitted_at, refitted, std::move(note)};

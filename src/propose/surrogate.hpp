@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -8,6 +9,7 @@
 
 #include "core/history.hpp"
 #include "model/gp.hpp"
+#include "model/limits.hpp"
 
 namespace krigon {
 
@@ -44,16 +46,19 @@ Belief objective_belief(std::size_t groups);
 Belief failure_belief(std::size_t groups);
 
 struct Surrogate {
-  Posterior posterior;
+  std::unique_ptr<MarginalPosterior> posterior;  ///< not null
   std::int64_t fitted_at = 0;
   bool refitted = false;
   std::string note;  ///< fall-backs, in words
 };
 
-/// A posterior over `data`: hyperparameters refitted where due, else the stored ones; then, where
-/// those fail, a step at a time down to the prior's mode. nullopt where that fails too.
+/// A posterior over `data`, exact for up to `most_exact` observations, else Vecchia's approximation (by their
+/// number alone: a proposal must not depend on the machine's memory): hyperparameters refitted where due,
+/// else the stored ones; then, where those fail, a step at a time down to the prior's mode. nullopt where
+/// that fails too.
 std::optional<Surrogate> make_surrogate(Backend& backend, const GpData& data, std::int64_t told,
                                         const std::optional<Stored>& stored, const Belief& belief,
-                                        std::uint64_t seed, std::uint64_t number);
+                                        std::uint64_t seed, std::uint64_t number,
+                                        std::size_t most_exact = kExactPoints);
 
 }  // namespace krigon

@@ -42,11 +42,12 @@ void Acquisition::evaluate_with_gradient(std::span<const double> rows, std::span
   std::fill(value.begin(), value.end(), 0.0);
   std::fill(gradient.begin(), gradient.end(), 0.0);
   for (const Part& part : parts_) {
-    const auto adjoint = [&](std::span<const double> mean, std::span<const double> variance,
-                             std::span<double> d_mean, std::span<double> d_variance) {
-      for (std::size_t j = 0; j < m; ++j) {
+    const auto adjoint = [&](std::size_t first, std::span<const double> mean,
+                             std::span<const double> variance, std::span<double> d_mean,
+                             std::span<double> d_variance) {
+      for (std::size_t j = 0; j < mean.size(); ++j) {
         const Term term = marginal_term(part.term, mean[j], std::max(variance[j], kLeastVariance));
-        value[j] += term.value;
+        value[first + j] += term.value;
         d_mean[j] = term.d_mean;
         d_variance[j] = term.d_variance;
       }

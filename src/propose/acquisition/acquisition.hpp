@@ -14,7 +14,7 @@ namespace krigon {
 class Acquisition {
  public:
   struct Part {
-    Posterior* posterior;  ///< not null, outlives this
+    MarginalPosterior* posterior;  ///< not null, outlives this
     MarginalTerm term;
     /// A term below this is a veto: the product of a great promise and a hopeless chance can still be
     /// the largest there is.

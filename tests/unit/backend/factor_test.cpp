@@ -82,6 +82,33 @@ TEST_P(Factor, LowerInverseTimesTheFactorIsTheIdentity) {
   EXPECT_LT(worst, 1e-12);
 }
 
+TEST_P(Factor, InPlaceTheInverseIsTheSameOnAnyNumberOfThreads) {
+  Pool two(2);
+  std::vector<double> l = sample_matrix(n_);
+  ASSERT_EQ(cholesky(two, n_, l.data(), ld_), 0);
+  std::vector<double> expected(l.size(), std::nan(""));
+  lower_inverse(two, n_, l.data(), ld_, expected.data(), ld_);
+  std::vector<double> first;
+  for (const int threads : {1, 2, 4}) {
+    Pool pool(threads);
+    std::vector<double> x = l;
+    std::vector<double> panel(static_cast<std::size_t>(n_ * factor_block(n_)), std::nan(""));
+    lower_inverse_in_place(pool, n_, x.data(), ld_, panel.data());
+    if (first.empty()) first = x;
+    double worst = 0;
+    bool same = true;
+    for (std::int64_t j = 0; j < n_; ++j) {
+      for (std::int64_t i = j; i < n_; ++i) {
+        worst = std::max(worst, std::abs(at(x, i, j) - at(expected, i, j)));
+        same &= at(x, i, j) == at(first, i, j);
+      }
+      for (std::int64_t i = j / factor_block(n_) * factor_block(n_); i < j; ++i) same &= at(x, i, j) == 0;
+    }
+    EXPECT_LT(worst, 1e-13);
+    EXPECT_TRUE(same) << threads;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Sizes, Factor, testing::ValuesIn(kSizes));
 
 TEST(Cholesky, SaysWhichMinorFails) {

@@ -32,7 +32,7 @@ StudySpec full_spec() {
   spec.budget = {60, 2, Milliseconds(7'200'000)};
   spec.early_stopping = {"asha", 1, 27, 3, 5};
   spec.resources = {{0, 1}, 1, 2, std::uint64_t{4} << 30};
-  spec.sampler = {"gp", 8};
+  spec.sampler = {"gp", 8, 20000};
   spec.on_best = {"./deploy.sh", "{checkpoint}"};
   spec.max_failures = 5;
   spec.seed = 18446744073709551615u;
@@ -60,7 +60,7 @@ TEST(SpecJson, OptionalsStayAbsent) {
   spec.objectives = {{}};
   const StudySpec again = spec_from_json(to_json(spec));
   EXPECT_FALSE(again.budget.trials || again.budget.time || again.trial.timeout || again.resources.memory ||
-               again.sampler.initial || again.max_failures);
+               again.sampler.initial || again.sampler.observations || again.max_failures);
 }
 
 TEST(SpecJson, WhatIsNoSpecIsAStorageError) {

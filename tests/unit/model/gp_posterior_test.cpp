@@ -69,7 +69,7 @@ TEST_F(GpPosterior, LogEiGradientMatchesDifferences) {
   const GpData data = sample_data(150, 3, 3);
   Posterior posterior = prepared(data, h3_);
   const double best = posterior.best_target();
-  const auto adjoint = [&](std::span<const double> mean, std::span<const double> variance,
+  const auto adjoint = [&](std::size_t, std::span<const double> mean, std::span<const double> variance,
                            std::span<double> d_mean, std::span<double> d_variance) {
     for (std::size_t j = 0; j < mean.size(); ++j) {
       const LogEi e = log_expected_improvement(mean[j], variance[j], best);
@@ -94,6 +94,43 @@ TEST_F(GpPosterior, LogEiGradientMatchesDifferences) {
       const double difference = (value(up) - value(down)) / (2 * kStep);
       EXPECT_NEAR(dx[j * 3 + k], difference, 1e-5 * (1 + std::abs(difference))) << j << " " << k;
     }
+  }
+}
+
+TEST_F(GpPosterior, ManyCandidatesHaveTheGradientsThatEachHasAlone) {
+  const GpData data = sample_data(60, 3, 3);
+  Posterior posterior = prepared(data, h3_);
+  constexpr std::size_t kMany = 701;  // several of the backend's blocks, and a part of one
+  const std::vector<double> x = random_points(kMany, 3, 4);
+  std::vector<double> mean(kMany), variance(kMany), dx(x.size());
+  std::size_t next = 0, calls = 0;
+  const auto adjoint = [&](std::size_t first, std::span<const double> m, std::span<const double> v,
+                           std::span<double> d_mean, std::span<double> d_variance) {
+    ++calls;
+    EXPECT_EQ(first, next);
+    EXPECT_EQ(m.data(), mean.data() + first);
+    EXPECT_EQ(v.data(), variance.data() + first);
+    for (std::size_t j = 0; j < m.size(); ++j) {
+      d_mean[j] = static_cast<double>(first + j + 1);
+      d_variance[j] = -1;
+    }
+    next = first + m.size();
+  };
+  posterior.evaluate_with_gradient(x, mean, variance, adjoint, dx);
+  EXPECT_EQ(next, kMany);
+  EXPECT_GT(calls, 1U);
+  for (std::size_t j = 0; j < kMany; j += 50) {
+    std::vector<double> alone(3), m(1), v(1);
+    posterior.evaluate_with_gradient(
+        std::span(x).subspan(3 * j, 3), m, v,
+        [&](std::size_t, auto, auto, std::span<double> d_mean, std::span<double> d_variance) {
+          d_mean[0] = static_cast<double>(j + 1);
+          d_variance[0] = -1;
+        },
+        alone);
+    EXPECT_EQ(m[0], mean[j]);
+    EXPECT_EQ(v[0], variance[j]);
+    for (std::size_t k = 0; k < 3; ++k) EXPECT_EQ(alone[k], dx[3 * j + k]) << j << " " << k;
   }
 }
 
@@ -186,7 +223,7 @@ TEST_F(GpPosterior, OfNothingIsThePrior) {
   std::vector<double> mean(1), variance(1), dx(2, 9.0);
   posterior.evaluate_with_gradient(
       std::vector<double>{0.1, 0.2}, mean, variance,
-      [](auto, auto, std::span<double> dm, std::span<double> dv) { dm[0] = dv[0] = 1; }, dx);
+      [](std::size_t, auto, auto, std::span<double> dm, std::span<double> dv) { dm[0] = dv[0] = 1; }, dx);
   EXPECT_DOUBLE_EQ(mean[0], 0.75);
   EXPECT_DOUBLE_EQ(variance[0], std::exp(0.5));
   EXPECT_THAT(dx, testing::Each(0.0));

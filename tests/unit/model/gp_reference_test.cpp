@@ -101,7 +101,7 @@ TEST_P(GpReference, PosteriorAndItsGradients) {
     for (const bool of_mean : {true, false}) {
       posterior.evaluate_with_gradient(
           x, mean, variance,
-          [&](auto, auto, std::span<double> d_mean, std::span<double> d_variance) {
+          [&](std::size_t, auto, auto, std::span<double> d_mean, std::span<double> d_variance) {
             std::fill(d_mean.begin(), d_mean.end(), of_mean ? 1.0 : 0.0);
             std::fill(d_variance.begin(), d_variance.end(), of_mean ? 0.0 : 1.0);
           },

@@ -107,8 +107,8 @@ TEST_P(Vecchia, WithAllPointsAsNeighboursThePosteriorIsTheExactOne) {
         const std::size_t m = 13;
         const auto x = random_points(m, 3, 5);
         std::vector<double> mean(m), variance(m), dx(3 * m), mean2(m), variance2(m), dx2(3 * m);
-        const auto adjoint = [](std::span<const double>, std::span<const double>, std::span<double> d_mean,
-                                std::span<double> d_variance) {
+        const auto adjoint = [](std::size_t, std::span<const double>, std::span<const double>,
+                                std::span<double> d_mean, std::span<double> d_variance) {
           for (std::size_t j = 0; j < d_mean.size(); ++j) {
             d_mean[j] = 1.5 - 0.1 * static_cast<double>(j);
             d_variance[j] = -0.7 + 0.2 * static_cast<double>(j);
@@ -169,7 +169,7 @@ TEST_P(Vecchia, PosteriorsGradientMatchesDifferences) {
     for (const bool of_mean : {true, false}) {
       posterior.evaluate_with_gradient(
           x, mean, variance,
-          [&](auto, auto, std::span<double> d_mean, std::span<double> d_variance) {
+          [&](std::size_t, auto, auto, std::span<double> d_mean, std::span<double> d_variance) {
             std::fill(d_mean.begin(), d_mean.end(), of_mean ? 1.0 : 0.0);
             std::fill(d_variance.begin(), d_variance.end(), of_mean ? 0.0 : 1.0);
           },
@@ -355,7 +355,7 @@ TEST_F(VecchiaModel, SmallAndDegenerateDataAreFine) {
   std::vector<double> mean(2), variance(2), dx(4);
   posterior.evaluate_with_gradient(
       std::vector<double>{twins.columns[0], twins.columns[1], 0.9, 0.1}, mean, variance,
-      [](auto, auto, std::span<double> d_mean, std::span<double>) {
+      [](std::size_t, auto, auto, std::span<double> d_mean, std::span<double>) {
         std::fill(d_mean.begin(), d_mean.end(), 1.0);
       },
       dx);

@@ -93,6 +93,31 @@ TEST(GpSampler, FindsTheBottomOfABowl) {
   }
 }
 
+TEST(GpSampler, ManyObservationsAreModelledByAnApproximationThatProposesTheSame) {
+  GpOptions approximate;
+  approximate.exact = 100;
+  const auto exact = make_gp_sampler(plane(), 3, cpu());
+  const auto vecchia = make_gp_sampler(plane(), 3, cpu(), approximate);
+  Told study(plane());
+  Random random(1, 0, Purpose::candidates);
+  for (int i = 0; i < 120; ++i) {
+    const Parameters point{{"x", random.uniform()}, {"y", random.uniform()}};
+    study.tell(point, bowl(point) + 0.01 * random.normal());
+  }
+  for (int i = 0; i < 3; ++i) {
+    const auto expected = exact->propose(study.history(), study.next());
+    const auto found = vecchia->propose(study.history(), study.next());
+    EXPECT_FALSE(expected.proposal.model.contains("approximation"));
+    EXPECT_EQ(found.proposal.model.at("approximation"), "vecchia");
+    EXPECT_EQ(found.proposal.note, "");
+    for (const char* name : {"x", "y"}) {
+      EXPECT_NEAR(as_number(found.parameters.at(name)), as_number(expected.parameters.at(name)), 1e-3)
+          << name;
+    }
+    study.ask(*exact);  // stays pending
+  }
+}
+
 TEST(GpSampler, AResumedStudyGoesOnBitForBit) {
   // Everything that a store keeps of a proposal goes through JSON text on the way.
   const auto sampler = make_gp_sampler(plane(), 3, cpu());
