@@ -22,6 +22,8 @@ struct Counters {
 };
 Counters counters();
 
+std::size_t distinct_kernels();  ///< different kernels that were queued or captured
+
 std::size_t live_allocations();  ///< of device memory
 std::size_t device_bytes_used();
 

@@ -41,9 +41,19 @@ Counters& live_counters() {
   return all;
 }
 
+std::set<const void*>& seen_kernels() {
+  static auto* seen = new std::set<const void*>;  // outlives every static
+  return *seen;
+}
+
 Counters counters() {
   const std::lock_guard lock(runtime_mutex());
   return live_counters();
+}
+
+std::size_t distinct_kernels() {
+  const std::lock_guard lock(runtime_mutex());
+  return seen_kernels().size();
 }
 
 std::size_t live_allocations() {

@@ -68,6 +68,7 @@ cudaError_t queue_kernel(cudaStream_t stream, const void* kernel, KernelLaunch l
     const std::size_t limit = allowed == allowed_shared_bytes().end() ? kStaticSharedLimit : allowed->second;
     if (launch.shared_bytes > limit) return cudaErrorInvalidValue;
     ++live_counters().kernel_launches;
+    seen_kernels().insert(kernel);
     return Device::instance().enqueue(
         queue, {.name = "launch", .run = [launch = std::move(launch)] { run_kernel(launch); }});
   });
