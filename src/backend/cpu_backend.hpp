@@ -227,8 +227,16 @@ class CpuBackend final : public ComposedBackend {
   /// v := L^-1 k or L^-T v for `columns` columns.
   void multiply_inverse(const CpuPosterior& model, bool transpose, const double* x, std::int64_t columns,
                         double* out) const;
-  /// The same for one column, the panels shared out.
-  void multiply_inverse_shared(const CpuPosterior& model, bool transpose, const double* x, double* out);
+  /// The same, the panels shared out.
+  void multiply_inverse_shared(const CpuPosterior& model, bool transpose, const double* x,
+                               std::int64_t columns, double* out);
+  /// Rows of the product that these panels make.
+  void multiply_panels(const CpuPosterior& model, bool transpose, const double* x, std::int64_t columns,
+                       double* out, std::int64_t first_panel, std::int64_t last_panel) const;
+  bool shares_products(const CpuPosterior& model, std::int64_t m) const;
+  /// evaluate_posterior and posterior_vjp of a few single candidates.
+  void evaluate_shared(CpuPosterior& model, ConstView x, View out, bool keep);
+  void pull_shared(CpuPosterior& model, ConstView adjoint, View dx);
   std::int64_t chunk_of(const CpuPosterior& model, std::int64_t m, std::int64_t q) const;
 
   const Tiles& tiles_;

@@ -233,22 +233,31 @@ void CpuBackend::gram(const ResidentCovariance& resident, ConstView u, ConstView
   const std::int64_t size = ld * covariance.features;
   double* features = feature_space_.need(size_of(size * u.batch));
   transpose_features(u, ld, features);
+  const bool symmetric =
+      u.data == v.data && u.columns == v.columns && u.leading == v.leading && u.stride == v.stride;
   const auto task = [&](std::int64_t index, int worker) {
     const std::int64_t member = index / chunks;
     const std::int64_t first = index % chunks * kChunk;
     const std::int64_t count = std::min(kChunk, k.columns - first);
-    const double* x = features + (u.batch == 1 ? 0 : member * size);
-    FactorTiles tiles(covariance, n, ld,
+    // Of points among themselves only what is on and below the diagonal block is computed.
+    const std::int64_t top = symmetric ? first : 0;
+    const double* x = features + (u.batch == 1 ? 0 : member * size) + top;
+    FactorTiles tiles(covariance, n - top, ld,
                       task_space_[size_of(worker)].need(size_of(FactorTiles::needed(covariance, ld))));
     tiles.fill(tiles_, x, member_of(v, member).column(first), v.leading, count, false);
     const double* t = theta_of(theta, member);
+    const View to = k.member(member);
     for (std::int64_t j = 0; j < count; ++j) {
-      double* out = k.member(member).column(first + j);
+      double* out = to.column(first + j) + top;
       for (std::int64_t term = 0; term < layout.terms; ++term) {
         const double signal = std::exp(t[layout.signal() + term]);
         const double* product = tiles.term(term) + j * ld;
-        for (std::int64_t i = 0; i < n; ++i) out[i] = signal * product[i] + (term == 0 ? 0.0 : out[i]);
+        for (std::int64_t i = 0; i < n - top; ++i) out[i] = signal * product[i] + (term == 0 ? 0.0 : out[i]);
       }
+    }
+    if (!symmetric) return;
+    for (std::int64_t i = first + count; i < n; ++i) {
+      for (std::int64_t j = first; j < first + count; ++j) to.column(i)[j] = to.column(j)[i];
     }
   };
   run_tasks(chunks * k.batch, n * k.columns * k.batch, task);

@@ -52,29 +52,6 @@ void CpuBackend::grow(CpuPosterior& model, std::int64_t capacity) {
   }
 }
 
-void CpuBackend::multiply_inverse_shared(const CpuPosterior& model, bool transpose, const double* x,
-                                         double* out) {
-  const std::int64_t rows = tiles_.panel_rows;
-  const std::int64_t n = model.n;
-  const std::int64_t panels = (n + rows - 1) / rows;
-  // Panels differ in length: enough runs of them that threads end together.
-  const std::int64_t run = n < 768 ? panels : std::max<std::int64_t>(1, panels / 16);
-  const double* packed = transpose ? model.transposed_panels.data() : model.panels.data();
-  const auto& offsets = transpose ? model.transposed_offset : model.panel_offset;
-  pool_.run((panels + run - 1) / std::max<std::int64_t>(run, 1), [&](std::int64_t task, int) {
-    for (std::int64_t p = task * run; p < std::min(panels, (task + 1) * run); ++p) {
-      const std::int64_t first = p * rows;
-      const double* panel = packed + offsets[size_of(p)];
-      if (transpose) {
-        tiles_.panel_multiply(panel, n - first, x + first, model.leading, 1, out + first, model.leading);
-      } else {
-        tiles_.panel_multiply(panel, std::min(n, first + rows), x, model.leading, 1, out + first,
-                              model.leading);
-      }
-    }
-  });
-}
-
 void CpuBackend::append_one(CpuPosterior& model, const double* x, const double* targets,
                             std::int64_t target_step, double noise) {
   if (model.n == model.capacity) grow(model, model.capacity + std::max<std::int64_t>(16, model.capacity / 4));
@@ -92,8 +69,8 @@ void CpuBackend::append_one(CpuPosterior& model, const double* x, const double* 
   }
   tiles_.gram(static_cast<std::int32_t>(model.kind), n, 1, dims, model.points.data(), ld, z, dims,
               model.signal, covariance, ld, nullptr, ld, false, 0);
-  multiply_inverse_shared(model, false, covariance, row);
-  multiply_inverse_shared(model, true, row, weight);
+  multiply_inverse_shared(model, false, covariance, 1, row);
+  multiply_inverse_shared(model, true, row, 1, weight);
   const double square = model.signal + model.noise + noise - blas_dot(n, row, 1, row, 1);
   const double diagonal = std::sqrt(std::max(square, model.floor));
 

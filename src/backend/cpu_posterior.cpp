@@ -3,9 +3,7 @@
 //   k_j = k(X, x_j),  mean_j = c + k_j' alpha,  v_j = L^-1 k_j,  variance_j = s2 - v_j' v_j
 //   d mean_j/d x_j = sum_i alpha_i d k_ij/d x_j,  d variance_j/d x_j = -2 sum_i (L^-T v_j)_i d k_ij/d x_j
 //
-// Variances come from L^-1, which keeps ten digits near the data where K^-1 keeps five. L^-1 and L^-T
-// are packed once into panels of two vectors' rows, in the order in which the product reads them: a
-// library's product would pack them anew at every step of the candidates' search.
+// Variances come from L^-1, which keeps ten digits near the data where K^-1 keeps five.
 
 #include <algorithm>
 #include <cmath>
@@ -24,7 +22,10 @@ std::size_t size_of(std::int64_t count) {
   return static_cast<std::size_t>(count);
 }
 
-constexpr std::int64_t kChunk = 40;  ///< candidates that a thread takes at a time, at most, or one group
+constexpr std::int64_t kChunk = 80;  ///< candidates that a thread takes at a time, at most, or one group
+/// Up to so many candidates at a time the threads share each product, so that L^-1 is read but once for all.
+constexpr std::int64_t kSharedColumns = 40;
+constexpr std::int64_t kFew = 4;  ///< candidates of a task then
 
 }  // namespace
 
@@ -66,29 +67,6 @@ void CpuBackend::allocate_posterior(CpuPosterior& model, std::int64_t capacity) 
     std::fill_n(model.transposed_panels.data() + model.transposed_offset[size_of(p)], square, 0.0);
   }
   model.work.resize(size_of(pool_.threads()));
-}
-
-void CpuBackend::pack_inverse(CpuPosterior& model, const double* inverse, std::int64_t column_step,
-                              std::int64_t row_step) {
-  const std::int64_t rows = tiles_.panel_rows;
-  const std::int64_t n = model.n;
-  double* panels = model.panels.data();
-  double* transposed = model.transposed_panels.data();
-  pool_.run((n + rows - 1) / rows, [&](std::int64_t p, int) {
-    const std::int64_t first = p * rows;
-    const std::int64_t last = std::min(n, first + rows);
-    double* panel = panels + model.panel_offset[size_of(p)];
-    for (std::int64_t i = 0; i < last; ++i) {
-      for (std::int64_t r = std::max(i, first); r < last; ++r)
-        panel[i * rows + r - first] = inverse[i * column_step + r * row_step];
-    }
-    double* across = transposed + model.transposed_offset[size_of(p)];
-    for (std::int64_t r = first; r < last; ++r) {
-      for (std::int64_t i = r; i < n; ++i) {
-        across[(i - first) * rows + r - first] = inverse[r * column_step + i * row_step];
-      }
-    }
-  });
 }
 
 std::unique_ptr<ResidentPosterior> CpuBackend::prepare(ResidentData& resident, ConstView theta,
@@ -174,24 +152,6 @@ void CpuBackend::solve_alpha(CpuPosterior& model) {
   }
 }
 
-void CpuBackend::multiply_inverse(const CpuPosterior& model, bool transpose, const double* x,
-                                  std::int64_t columns, double* out) const {
-  const std::int64_t rows = tiles_.panel_rows;
-  const std::int64_t n = model.n;
-  const double* packed = transpose ? model.transposed_panels.data() : model.panels.data();
-  const auto& offsets = transpose ? model.transposed_offset : model.panel_offset;
-  for (std::int64_t p = 0; p * rows < n; ++p) {
-    const std::int64_t first = p * rows;
-    const double* panel = packed + offsets[size_of(p)];
-    if (transpose) {
-      tiles_.panel_multiply(panel, n - first, x + first, model.leading, columns, out + first, model.leading);
-    } else {
-      tiles_.panel_multiply(panel, std::min(n, first + rows), x, model.leading, columns, out + first,
-                            model.leading);
-    }
-  }
-}
-
 std::int64_t CpuBackend::chunk_of(const CpuPosterior& model, std::int64_t m, std::int64_t q) const {
   // About 20 microseconds of work are worth another thread.
   const std::int64_t threads =
@@ -251,9 +211,10 @@ void CpuBackend::evaluate_posterior(CpuPosterior& model, ConstView x, std::int64
   const std::int64_t m = x.columns;
   const std::int64_t dims = model.columns;
   const std::int64_t ld = model.leading;
+  const bool single = q == 1 && outputs == 1;
+  if (single && shares_products(model, m)) return evaluate_shared(model, x, out, keep);
   const std::int64_t chunk = chunk_of(model, m, q);
   const std::int64_t widest = std::max(kChunk, chunk);
-  const bool single = q == 1 && outputs == 1;
   const auto evaluate = [&](std::int64_t task, int worker) {
     const std::int64_t first = task * chunk;
     const std::int64_t count = std::min(chunk, m - first);
@@ -296,6 +257,58 @@ void CpuBackend::evaluate_posterior(CpuPosterior& model, ConstView x, std::int64
   pool_.run((m + chunk - 1) / chunk, evaluate);
 }
 
+bool CpuBackend::shares_products(const CpuPosterior& model, std::int64_t m) const {
+  return pool_.threads() > 1 && m > 1 && m <= kSharedColumns && model.n >= 512;
+}
+
+void CpuBackend::evaluate_shared(CpuPosterior& model, ConstView x, View out, bool keep) {
+  const SerialBlas serial;
+  const std::int64_t m = x.columns;
+  const std::int64_t dims = model.columns;
+  const std::int64_t ld = model.leading;
+  double* work = model.work.front().need(size_of((2 * ld + dims) * m));
+  double* k = work + dims * m;
+  double* v = keep ? model.solved.data() : k + ld * m;
+  double* z = keep ? model.candidates.data() : work;
+  pool_.run((m + kFew - 1) / kFew, [&](std::int64_t task, int) {
+    const std::int64_t first = task * kFew;
+    const std::int64_t count = std::min(kFew, m - first);
+    for (std::int64_t j = first; j < first + count; ++j) {
+      for (std::int64_t d = 0; d < dims; ++d) {
+        z[j * dims + d] = x.column(j)[d] * model.inverse_length[size_of(d)];
+      }
+    }
+    tiles_.gram(static_cast<std::int32_t>(model.kind), model.n, count, dims, model.points.data(), ld,
+                z + first * dims, dims, model.signal, k + first * ld, ld,
+                keep ? model.weights.data() + first * ld : nullptr, ld, false, 0);
+  });
+  multiply_inverse_shared(model, false, k, m, v);
+  for (std::int64_t j = 0; j < m; ++j) {
+    double mean = 0;
+    double square = 0;
+    tiles_.moments(model.n, k + j * ld, model.alpha.data(), v + j * ld, &mean, &square);
+    out.column(j)[0] = model.mean + mean;
+    out.column(j)[1] = model.signal - square;
+  }
+}
+
+void CpuBackend::pull_shared(CpuPosterior& model, ConstView adjoint, View dx) {
+  const SerialBlas serial;
+  const std::int64_t m = model.kept;
+  const std::int64_t dims = model.columns;
+  const std::int64_t ld = model.leading;
+  double* v = model.work.front().need(size_of(ld * (m + pool_.threads())));
+  double* g = v + ld * m;
+  multiply_inverse_shared(model, true, model.solved.data(), m, v);
+  pool_.run(m, [&](std::int64_t j, int worker) {
+    const double* a = adjoint.column(j);
+    tiles_.pull_back(model.n, dims, a[0], -2.0 * a[1], model.alpha.data(), v + j * ld,
+                     model.weights.data() + j * ld, model.points.data(), ld,
+                     model.candidates.data() + j * dims, model.inverse_length.data(), g + worker * ld,
+                     dx.column(j));
+  });
+}
+
 void CpuBackend::posterior_vjp(ResidentPosterior& resident, ConstView adjoint, View dx) {
   auto* plain = dynamic_cast<CpuPosterior*>(&resident);
   if (plain == nullptr) return ComposedBackend::posterior_vjp(resident, adjoint, dx);
@@ -311,9 +324,10 @@ void CpuBackend::posterior_vjp(ResidentPosterior& resident, ConstView adjoint, V
   const SerialBlas serial;
   const std::int64_t dims = model.columns;
   const std::int64_t ld = model.leading;
+  const bool single = q == 1 && outputs == 1;
+  if (single && shares_products(model, m)) return pull_shared(model, adjoint, dx);
   const std::int64_t chunk = chunk_of(model, m, q);
   const std::int64_t widest = std::max(kChunk, chunk);
-  const bool single = q == 1 && outputs == 1;
   pool_.run((m + chunk - 1) / chunk, [&](std::int64_t task, int worker) {
     const std::int64_t first = task * chunk;
     const std::int64_t count = std::min(chunk, m - first);

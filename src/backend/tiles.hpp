@@ -23,10 +23,10 @@ struct Tiles {
   void (*products)(std::int64_t n, std::int64_t m, std::int64_t dims, const double* x, std::int64_t ldx,
                    const double* z, std::int64_t ldz, double* k, std::int64_t ldk);
 
-  /// out(0 .. panel_rows-1, q) = sum over i < length of panel(:, i) x(i, q), q < columns.
-  /// The sum of one column runs in the order of i, whatever the number of columns.
+  /// out(0 .. panel_rows-1, q) = sum over i < length of panel(:, i) x(i, q), q < columns; where `add` is set,
+  /// on top of what it holds. The sum of one column runs in the order of i, whatever the number of columns.
   void (*panel_multiply)(const double* panel, std::int64_t length, const double* x, std::int64_t ldx,
-                         std::int64_t columns, double* out, std::int64_t ldo);
+                         std::int64_t columns, double* out, std::int64_t ldo, bool add);
 
   /// sum_i k_i alpha_i and sum_i v_i^2.
   void (*moments)(std::int64_t n, const double* k, const double* alpha, const double* v, double* mean,
