@@ -134,6 +134,14 @@ void* Context::scratch(Scratch use, std::size_t bytes) {
   return block.memory;
 }
 
+void Context::release_scratch() noexcept {
+  for (Block& block : scratch_) {
+    free(std::exchange(block.memory, nullptr));
+    block.size = 0;
+  }
+  ++generation_;
+}
+
 void* Context::host_scratch(std::size_t bytes) {
   if (bytes > host_scratch_.size()) host_scratch_.resize(bytes);
   return host_scratch_.data();

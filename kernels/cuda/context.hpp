@@ -58,6 +58,8 @@ class Context {
   T* scratch(Scratch use, std::int64_t count) {
     return static_cast<T*>(scratch(use, static_cast<std::size_t>(count) * sizeof(T)));
   }
+  /// Gives all of it back to the pool.
+  void release_scratch() noexcept;
   /// Memory of the host that stays.
   void* host_scratch(std::size_t bytes);
   /// Rises when an entry of the work space moves, so that what was recorded with the old address can tell.

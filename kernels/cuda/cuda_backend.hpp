@@ -67,11 +67,15 @@ class CudaBackend final : public ComposedBackend {
   void gram_vjp(const ResidentCovariance& covariance, ConstView u, ConstView v, ConstView theta, ConstView dk,
                 View du, View dv, View dtheta) override;
 
-  // cuda_fused.cpp
+  // cuda_portions.cpp
   void mll_value_grad(ResidentData& data, ConstView theta, View out) override;
+  std::unique_ptr<ResidentPosterior> prepare(ResidentData& data, ConstView theta, double* info) override;
   void posterior(ResidentPosterior& model, ConstView x, std::int64_t q, View out) override;
   void posterior_for_vjp(ResidentPosterior& model, ConstView x, std::int64_t q, View out) override;
   void posterior_vjp(ResidentPosterior& model, ConstView adjoint, View dx) override;
+  void paths(ResidentPosterior& model, ResidentPaths& paths, ConstView x, View out) override;
+
+  // cuda_fused.cpp
   void truncate(ResidentPosterior& model, std::int64_t n) override;
   void remove(ResidentPosterior& model, std::int64_t index) override;
 
@@ -87,6 +91,16 @@ class CudaBackend final : public ComposedBackend {
   View batched_inverse(ConstView l);
   /// Completes `inverse`, whose blocks on the diagonal are done.
   void join_inverses(ConstView l, View inverse);
+  // The coarse operations as far as memory goes.
+  void likelihood_at_once(detail::ComposedData& data, ConstView theta, View out);
+  void posterior_at_once(detail::ComposedPosterior& model, ConstView x, std::int64_t q, View out);
+  void posterior_for_vjp_at_once(detail::ComposedPosterior& model, ConstView x, std::int64_t q, View out);
+  void posterior_vjp_at_once(detail::ComposedPosterior& model, ConstView adjoint, View dx);
+  /// From here on, of the last posterior_for_vjp at x only the points are kept: the adjoint goes in portions.
+  void keep_points_alone(detail::ComposedPosterior& model, ConstView x, std::int64_t q);
+  /// Gives back work space; what posterior_for_vjp kept is part of it only where asked for.
+  void release(detail::ComposedData& data);
+  void release(detail::ComposedPosterior& model, bool kept_too);
   /// Makes sure that L^-1 is there.
   void invert_factor(detail::ComposedPosterior& model);
   /// The inverse's rows from this one on are no longer those of the factor's.

@@ -1,16 +1,16 @@
 // Coarse operations that pay to be more than their composition: the likelihood of small problems as one
-// launch, and the moments of single points from a prepared L^-1.
+// launch, and the moments of single points from a prepared L^-1. What becomes of batches that are too wide
+// for the device's memory is in cuda_portions.cpp.
 
 #include <algorithm>
 #include <bit>
 #include <utility>
 
-#include <fmt/format.h>
-
 #include "kernels/cuda/check.hpp"
 #include "kernels/cuda/cuda_backend.hpp"
 #include "kernels/cuda/graph.hpp"
 #include "kernels/cuda/kernels.hpp"
+#include "kernels/cuda/own.hpp"
 #include "kernels/cuda/shapes.hpp"
 
 namespace krigon::cuda {
@@ -19,36 +19,6 @@ using detail::ComposedData;
 using detail::ComposedPosterior;
 
 namespace {
-
-/// What goes with the data of a likelihood.
-struct OwnData {
-  explicit OwnData(Context& context) : graphs(context) {}
-  Graphs graphs;
-};
-
-/// What goes with a factorised process.
-struct OwnPosterior {
-  OwnPosterior(Backend& backend, Context& context) : work(backend), graphs(context) {}
-  Buffer inverse;  ///< L^-1, `capacity` x `capacity`, 0 above the diagonal
-  std::int64_t capacity = 0;
-  std::int64_t order = 0;  ///< of its leading part that is done
-  std::int64_t kept = 0;   ///< points of the last posterior_for_vjp, where it was of single points
-  detail::WorkSpace work;
-  Graphs graphs;
-
-  ConstView inverse_view(std::int64_t n) const { return {inverse.data(), n, n, capacity}; }
-};
-
-// Twice the first ones: of posterior_for_vjp, which posterior leaves alone, and of posterior.
-enum Slot : std::size_t {
-  kPoints,
-  kFeatures,
-  kCross,
-  kSolved,
-  kFeatureChange,
-  kOwnSlots,
-  kProduct = 2 * kOwnSlots
-};
 
 std::int64_t address(const void* pointer) {
   return std::bit_cast<std::int64_t>(pointer);
@@ -59,15 +29,13 @@ constexpr std::int64_t kNarrow = 256;
 
 }  // namespace
 
-void CudaBackend::mll_value_grad(ResidentData& resident, ConstView theta, View out) {
-  auto& data = static_cast<ComposedData&>(resident);
-  if (!batched(data.n) || data.n == 0 || theta.columns == 0) {
+void CudaBackend::likelihood_at_once(ComposedData& data, ConstView theta, View out) {
+  if (!batched(data.n) || data.n == 0) {
     ComposedBackend::mll_value_grad(data, theta, out);
     return;
   }
-  if (!data.own) data.own = std::make_shared<OwnData>(context_);
-  static_cast<OwnData*>(data.own.get())
-      ->graphs.run(
+  own(data, context_)
+      .graphs.run(
           [&] {
             return Graphs::Key{address(theta.data), theta.rows,        theta.columns,
                                theta.leading,       address(out.data), out.rows,
@@ -77,11 +45,6 @@ void CudaBackend::mll_value_grad(ResidentData& resident, ConstView theta, View o
 }
 
 namespace {
-
-OwnPosterior& own(ComposedPosterior& model, Backend& backend, Context& context) {
-  if (!model.own) model.own = std::make_shared<OwnPosterior>(backend, context);
-  return *static_cast<OwnPosterior*>(model.own.get());
-}
 
 /// Whether the fused way goes: single points, and something to be conditioned on.
 bool single_points(const ComposedPosterior& model, ConstView x, std::int64_t q, View out) {
@@ -139,8 +102,7 @@ void CudaBackend::single_moments(ComposedPosterior& model, ConstView x, View out
   check(launch_moments(context_.stream(), table, z, k, v, model.alpha_view(), Theta(theta), out), "moments");
 }
 
-void CudaBackend::posterior(ResidentPosterior& resident, ConstView x, std::int64_t q, View out) {
-  auto& model = static_cast<ComposedPosterior&>(resident);
+void CudaBackend::posterior_at_once(ComposedPosterior& model, ConstView x, std::int64_t q, View out) {
   if (!single_points(model, x, q, out)) {
     ComposedBackend::posterior(model, x, q, out);
     return;
@@ -155,8 +117,7 @@ void CudaBackend::posterior(ResidentPosterior& resident, ConstView x, std::int64
   }
 }
 
-void CudaBackend::posterior_for_vjp(ResidentPosterior& resident, ConstView x, std::int64_t q, View out) {
-  auto& model = static_cast<ComposedPosterior&>(resident);
+void CudaBackend::posterior_for_vjp_at_once(ComposedPosterior& model, ConstView x, std::int64_t q, View out) {
   OwnPosterior& mine = own(model, *this, context_);
   mine.kept = 0;
   if (!single_points(model, x, q, out)) {
@@ -192,8 +153,7 @@ void CudaBackend::posterior_for_vjp(ResidentPosterior& resident, ConstView x, st
   model.kept_q = 1;
 }
 
-void CudaBackend::posterior_vjp(ResidentPosterior& resident, ConstView adjoint, View dx) {
-  auto& model = static_cast<ComposedPosterior&>(resident);
+void CudaBackend::posterior_vjp_at_once(ComposedPosterior& model, ConstView adjoint, View dx) {
   OwnPosterior& mine = own(model, *this, context_);
   if (mine.kept == 0 || mine.kept != model.kept || model.kept_q != 1) {
     ComposedBackend::posterior_vjp(model, adjoint, dx);

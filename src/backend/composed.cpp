@@ -22,6 +22,11 @@ View WorkSpace::matrix(std::size_t slot, std::int64_t rows, std::int64_t columns
   return {buffer.data(), rows, columns, std::max<std::int64_t>(rows, 1), batch, rows * columns};
 }
 
+void WorkSpace::release(std::size_t from, std::size_t before) {
+  ++generation_;
+  for (std::size_t slot = from; slot < std::min(before, buffers_.size()); ++slot) buffers_[slot] = {};
+}
+
 void check_data(const HostData& data) {
   data.covariance.check();
   if (data.n < 0) throw UsageError(fmt::format("load: {} points", data.n));

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 
 #include "backend/backend.hpp"
@@ -49,7 +50,9 @@ class WorkSpace {
  public:
   explicit WorkSpace(Backend& backend) : backend_(&backend) {}
   View matrix(std::size_t slot, std::int64_t rows, std::int64_t columns, std::int64_t batch = 1);
-  /// Rises when a buffer grows, so that what holds the old address can tell.
+  /// Gives back the buffers from this slot up to before that one.
+  void release(std::size_t from = 0, std::size_t before = SIZE_MAX);
+  /// Rises when a buffer grows or goes, so that what holds the old address can tell.
   std::int64_t generation() const { return generation_; }
 
  private:
@@ -92,6 +95,9 @@ struct ComposedPosterior final : ResidentPosterior {
   /// Room for so many points; what is there stays.
   void reserve(Backend& backend, std::int64_t wanted);
   void solve_alpha(Backend& backend);
+  /// Gives back the work space: all, or all but what posterior_for_vjp kept.
+  void release_work(bool kept_too);
+  View kept_points();  ///< of the last posterior_for_vjp
 
   std::int64_t leading() const { return capacity < 1 ? 1 : capacity; }
   ConstView theta_view() const { return {theta.data(), layout.rows(), 1, layout.rows()}; }

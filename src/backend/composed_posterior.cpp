@@ -163,6 +163,19 @@ void ComposedPosterior::solve_alpha(Backend& backend) {
   backend.triangular_solve(factor_view(), Transpose::yes, alpha_view());
 }
 
+View ComposedPosterior::kept_points() {
+  return work.matrix(kPoints, columns, kept);
+}
+
+void ComposedPosterior::release_work(bool kept_too) {
+  if (kept_too) {
+    work.release();
+  } else {
+    work.release(kOwn, kPoints);
+    work.release(kFeatureChange);
+  }
+}
+
 }  // namespace detail
 
 void ComposedBackend::append(ResidentPosterior& resident, ConstView x, const double* targets,
