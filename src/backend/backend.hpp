@@ -211,6 +211,10 @@ class Backend {
   virtual std::unique_ptr<ResidentPaths> prepare_paths(ResidentPosterior& model, const HostPaths& paths) = 0;
   /// out(s, j) := path s at point j. x: D x m, out: S x m.
   virtual void paths(ResidentPosterior& model, ResidentPaths& paths, ConstView x, View out) = 0;
+  /// Path `sample` alone at points x (D x m): out, 1 x m, and its derivatives dx, D x m, unless that is
+  /// empty.
+  virtual void path(ResidentPosterior& model, ResidentPaths& paths, std::int64_t sample, ConstView x,
+                    View out, View dx) = 0;
 
  private:
   friend class Buffer;

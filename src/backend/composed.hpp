@@ -24,6 +24,8 @@ class ComposedBackend : public Backend {
   void weights(ResidentPosterior& model, View alpha, View inverse_diagonal) override;
   std::unique_ptr<ResidentPaths> prepare_paths(ResidentPosterior& model, const HostPaths& paths) override;
   void paths(ResidentPosterior& model, ResidentPaths& paths, ConstView x, View out) override;
+  void path(ResidentPosterior& model, ResidentPaths& paths, std::int64_t sample, ConstView x, View out,
+            View dx) override;
 
  protected:
   /// What a path needs of a factorised process: views of one of this backend's.

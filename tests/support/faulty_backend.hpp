@@ -109,6 +109,10 @@ class FaultyBackend final : public Backend {
   void paths(ResidentPosterior& model, ResidentPaths& paths, ConstView x, View out) override {
     inner_->paths(model, paths, x, out);
   }
+  void path(ResidentPosterior& model, ResidentPaths& paths, std::int64_t sample, ConstView x, View out,
+            View dx) override {
+    inner_->path(model, paths, sample, x, out, dx);
+  }
 
  private:
   // Buffers are the same on both: doubles of the host.

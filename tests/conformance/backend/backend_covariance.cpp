@@ -565,6 +565,58 @@ TEST_P(BackendCovariance, PathsPassThroughTheDataAndFollowTheirPriorFarFromIt) {
   }
 }
 
+TEST_P(BackendCovariance, OnePathIsAsAmongAllAndItsDerivativesAgreeWithDifferences) {
+  using enum CovarianceKind;
+  const CovarianceSpec spec = {{{matern52, {0, 1}, {0, 1}, {}, 0},
+                                {periodic, {2}, {2}, {0}, 0},
+                                {rbf, {1}, {4}, {}, 1},
+                                {linear, {0, 2}, {3, 3}, {}, 2}}};
+  for (const CovarianceSpec& s : {spec, CovarianceSpec::matern52({0, 1, 1})}) {
+    const Problem p = problem(s, 12);
+    const auto data = backend_->load(p.host());
+    const auto model = prepared(*data, theta(s));
+    const auto f = static_cast<std::size_t>(s.features());
+    constexpr std::size_t kWaves = 30, kSamples = 3, kPoints = 5;
+    const auto frequencies = random(f * kWaves), phases = random(kWaves, 0, 6),
+               amplitudes = random(kWaves, 0.1, 0.3), weights = random(kWaves * kSamples),
+               linear = random(s.terms() == 1 ? 0 : f * kSamples), noise = random(12 * kSamples);
+    const auto paths = backend_->prepare_paths(
+        *model, {kSamples, kWaves, frequencies, phases, amplitudes, weights, linear, noise});
+    const auto rows = random(kPoints * kColumns, 0, 1);
+    const Device x = points(rows), all = device(kSamples, kPoints);
+    backend_->paths(*model, *paths, x, all);
+    for (std::size_t k = 0; k < kSamples; ++k) {
+      const auto at = [&](const std::vector<double>& where) {
+        const Device moved = points(where), out = device(1, kPoints);
+        backend_->path(*model, *paths, static_cast<std::int64_t>(k), moved, out, {});
+        return get(out);
+      };
+      const Device out = device(1, kPoints), dx = device(kColumns, kPoints);
+      backend_->path(*model, *paths, static_cast<std::int64_t>(k), x, out, dx);
+      EXPECT_EQ(get(out), at(rows));
+      const auto among = get(all), alone = get(out), slope = get(dx);
+      for (std::size_t j = 0; j < kPoints; ++j) EXPECT_NEAR(alone[j], among[j * kSamples + k], 1e-11);
+      for (std::size_t d = 0; d < kColumns; ++d) {
+        constexpr double kStep = 1e-5;
+        auto up = rows, down = rows;
+        for (std::size_t j = 0; j < kPoints; ++j) {
+          up[j * kColumns + d] += kStep;
+          down[j * kColumns + d] -= kStep;
+        }
+        const auto high = at(up), low = at(down);
+        for (std::size_t j = 0; j < kPoints; ++j) {
+          const double difference = (high[j] - low[j]) / (2 * kStep);
+          EXPECT_NEAR(slope[j * kColumns + d], difference, 1e-6 * (1 + std::abs(difference)))
+              << k << " " << d;
+        }
+      }
+    }
+    const Device out = device(1, kPoints);
+    EXPECT_THROW(backend_->path(*model, *paths, 3, x, out, {}), UsageError);
+    EXPECT_THROW(backend_->path(*model, *paths, 0, x, all, {}), UsageError);
+  }
+}
+
 TEST_P(BackendCovariance, WrongSpecsAreRefused) {
   using enum CovarianceKind;
   const std::vector<CovarianceSpec> wrong = {
