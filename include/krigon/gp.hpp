@@ -129,7 +129,7 @@ class GaussianProcess {
   void refit();
 
  private:
-  friend class AcquisitionOptimizer;
+  friend struct ProcessAccess;
   struct Impl;
   explicit GaussianProcess(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;

@@ -122,12 +122,19 @@ void GaussianProcess::Impl::set_kernel() {
 }
 
 std::vector<double> GaussianProcess::Impl::rows(std::span<const double> x, const char* what) const {
+  std::vector<double> made;
+  rows(x, what, made);
+  return made;
+}
+
+void GaussianProcess::Impl::rows(std::span<const double> x, const char* what,
+                                 std::vector<double>& rows) const {
   if (x.size() % columns != 0) {
     throw UsageError(fmt::format("{}: {} numbers are no points of {} columns", what, x.size(), columns));
   }
   check_finite(x, what, "x");
   const std::size_t m = x.size() / columns;
-  std::vector<double> rows(m * width, 0.0);
+  rows.assign(m * width, 0.0);
   for (std::size_t i = 0; i < m; ++i) {
     for (std::size_t c = 0; c < columns; ++c) {
       const InputColumn& input = inputs[c];
@@ -144,7 +151,18 @@ std::vector<double> GaussianProcess::Impl::rows(std::span<const double> x, const
       rows[i * width + input.first + static_cast<std::size_t>(found - input.choices.begin())] = 1;
     }
   }
-  return rows;
+}
+
+std::vector<double> GaussianProcess::Impl::point(std::size_t i) const {
+  std::vector<double> x;
+  const double* row = &data.columns[i * width];
+  for (const InputColumn& input : inputs) {
+    const double* own = row + input.first;
+    x.push_back(input.choices.empty() ? input.middle + input.width * *own
+                                      : input.choices[static_cast<std::size_t>(
+                                            std::max_element(own, own + input.choices.size()) - own)]);
+  }
+  return x;
 }
 
 void GaussianProcess::Impl::pull_back(std::span<const double> row_gradient,

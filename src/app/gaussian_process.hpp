@@ -39,9 +39,18 @@ struct GaussianProcess::Impl {
   void set_kernel();
   /// The model's rows of points. UsageError where they are no points, named after `what`.
   std::vector<double> rows(std::span<const double> x, const char* what) const;
+  void rows(std::span<const double> x, const char* what, std::vector<double>& rows) const;
+  /// Observed point i in the user's columns, within rounding.
+  std::vector<double> point(std::size_t i) const;
   /// The gradient over rows as one over the user's columns; 0 where a column is categorical.
   void pull_back(std::span<const double> row_gradient, std::span<double> gradient) const;
   void fit();
+};
+
+/// Lets the rest of the library at what a process is made of.
+struct ProcessAccess {
+  using Impl = GaussianProcess::Impl;
+  static Impl& of(GaussianProcess& process) { return *process.impl_; }
 };
 
 }  // namespace krigon

@@ -292,6 +292,9 @@ class SamplePaths {
   std::size_t samples() const;
   /// x: m x D, row-major; out: m x samples, row-major.
   void evaluate(std::span<const double> x, std::span<double> out);
+  /// One path alone: out, m, and its derivatives dx, m x D, unless that is empty.
+  void evaluate_path(std::size_t sample, std::span<const double> x, std::span<double> out,
+                     std::span<double> dx = {});
 
  private:
   struct Impl;

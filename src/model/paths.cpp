@@ -155,4 +155,23 @@ void SamplePaths::evaluate(std::span<const double> x, std::span<double> out) {
   process.backend->download(impl_->out.data(), out);
 }
 
+void SamplePaths::evaluate_path(std::size_t sample, std::span<const double> x, std::span<double> out,
+                                std::span<double> dx) {
+  Posterior::Impl& process = *impl_->posterior->impl_;
+  const std::size_t m = process.stage(x, "SamplePaths::evaluate_path");
+  if (out.size() != m || sample >= impl_->samples || (!dx.empty() && dx.size() != x.size())) {
+    throw UsageError(
+        fmt::format("SamplePaths::evaluate_path: path {} of {} at {} points, room for {} values and {} "
+                    "derivatives",
+                    sample, impl_->samples, m, out.size(), dx.size()));
+  }
+  if (out.empty()) return;
+  if (impl_->out.size() < m) impl_->out = process.backend->allocate(m);
+  const View slopes = dx.empty() ? View{} : process.view(process.dx, process.columns, m);
+  process.backend->path(*process.resident, *impl_->resident, static_cast<std::int64_t>(sample),
+                        process.view(process.x, process.columns, m), process.view(impl_->out, 1, m), slopes);
+  process.backend->download(impl_->out.data(), out);
+  if (!dx.empty()) process.backend->download(process.dx.data(), dx);
+}
+
 }  // namespace krigon

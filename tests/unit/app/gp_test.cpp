@@ -11,40 +11,13 @@
 #include <gtest/gtest.h>
 
 #include "krigon/acquisition.hpp"
+#include "tests/unit/app/surface.hpp"
 
 namespace krigon {
 namespace {
 
 using ::testing::HasSubstr;
 using ::testing::ThrowsMessage;
-
-/// Points of a low-discrepancy sequence over [0, 10] x [-1, 1].
-std::vector<double> points(std::size_t n, double offset = 0) {
-  std::vector<double> x;
-  for (std::size_t i = 0; i < n; ++i) {
-    const double t = static_cast<double>(i + 1) + offset;
-    x.push_back(10 * std::fmod(t * 0.7548776662, 1.0));
-    x.push_back(2 * std::fmod(t * 0.5698402910, 1.0) - 1);
-  }
-  return x;
-}
-
-double surface(double a, double b) {
-  return 300 + 40 * std::sin(0.8 * a) * std::exp(-0.1 * a) + 25 * b * b;
-}
-
-std::vector<double> surface_at(const std::vector<double>& x) {
-  std::vector<double> y;
-  for (std::size_t i = 0; i < x.size(); i += 2) y.push_back(surface(x[i], x[i + 1]));
-  return y;
-}
-
-GpOptions boxed() {
-  GpOptions options;
-  options.lower = {0, -1};
-  options.upper = {10, 1};
-  return options;
-}
 
 TEST(GaussianProcess, PredictsInTheUnitsOfTheData) {
   const auto x = points(60);
@@ -194,90 +167,6 @@ TEST(GaussianProcess, WhatCannotBeIsRefusedInWords) {
   acquisition.q = 2;
   EXPECT_THAT([&] { maximize_acquisition(process, acquisition); },
               ThrowsMessage<UsageError>(HasSubstr("q-log-ei")));
-}
-
-TEST(Acquisition, GradientsAgreeWithDifferences) {
-  const auto x = points(25);
-  GaussianProcess process = GaussianProcess::fit(x, 2, surface_at(x), boxed());
-  for (const std::string& name : acquisition_names()) {
-    for (const Direction direction : {Direction::minimize, Direction::maximize}) {
-      AcquisitionOptions options;
-      options.name = name;
-      options.direction = direction;
-      options.q = name.starts_with("q-") ? 3 : 1;
-      const std::size_t dims = 2 * options.q;
-      const auto at = points(2 * options.q, 0.37);
-      std::vector<double> value(2), gradient(2 * dims), high(2), low(2), again(2);
-      evaluate_acquisition(process, options, at, value, gradient);
-      evaluate_acquisition(process, options, at, again);
-      EXPECT_EQ(again, value);
-      for (std::size_t i = 0; i < at.size(); ++i) {
-        constexpr double kStep = 1e-5;
-        auto up = at, down = at;
-        up[i] += kStep;
-        down[i] -= kStep;
-        evaluate_acquisition(process, options, up, high);
-        evaluate_acquisition(process, options, down, low);
-        const double difference = (high[i / dims] - low[i / dims]) / (2 * kStep);
-        EXPECT_NEAR(gradient[i], difference, 1e-3 * (1 + std::abs(difference))) << name << " " << i;
-      }
-    }
-  }
-}
-
-TEST(Acquisition, MaximaAreAtLeastAsGoodAsAGridFinds) {
-  const auto x = points(25);
-  GaussianProcess process = GaussianProcess::fit(x, 2, surface_at(x), boxed());
-  for (const char* name : {"log-ei", "ucb", "log-pi", "log-variance"}) {
-    AcquisitionOptions options;
-    options.name = name;
-    const AcquisitionMaximum found = maximize_acquisition(process, options);
-    std::vector<double> grid;
-    for (int i = 0; i <= 100; ++i) {
-      for (int j = 0; j <= 100; ++j) grid.insert(grid.end(), {i / 10.0, j / 50.0 - 1});
-    }
-    std::vector<double> value(grid.size() / 2), there(1);
-    evaluate_acquisition(process, options, grid, value);
-    EXPECT_GE(found.value, *std::max_element(value.begin(), value.end())) << name;
-    evaluate_acquisition(process, options, found.x, there);
-    EXPECT_NEAR(there[0], found.value, 1e-6 * (1 + std::abs(found.value)));
-    EXPECT_EQ(maximize_acquisition(process, options).x, found.x);
-  }
-}
-
-TEST(Acquisition, SeveralPointsTogetherAreSpreadAndWorthMoreThanOne) {
-  const auto x = points(15);
-  GaussianProcess process = GaussianProcess::fit(x, 2, surface_at(x), boxed());
-  AcquisitionOptions options;
-  options.name = "q-log-ei";
-  options.raw = 256;
-  options.starts = 8;
-  double last = -1e300;
-  for (const std::size_t q : {1, 2, 4}) {
-    options.q = q;
-    const AcquisitionMaximum found = maximize_acquisition(process, options);
-    EXPECT_GT(found.value, last);
-    last = found.value;
-    for (std::size_t i = 0; i < q; ++i) {
-      for (std::size_t j = 0; j < i; ++j) {
-        EXPECT_GT(std::hypot(found.x[2 * i] - found.x[2 * j], found.x[2 * i + 1] - found.x[2 * j + 1]), 0.05);
-      }
-    }
-  }
-}
-
-TEST(Acquisition, FindsTheMinimumOfAFunctionInFewSteps) {
-  auto x = points(8);
-  auto y = surface_at(x);
-  for (int step = 0; step < 15; ++step) {
-    GaussianProcess process = GaussianProcess::fit(x, 2, y, boxed());
-    const AcquisitionMaximum next = maximize_acquisition(process);
-    x.insert(x.end(), next.x.begin(), next.x.end());
-    y.push_back(surface(next.x[0], next.x[1]));
-  }
-  double lowest = 1e300;
-  for (int i = 0; i <= 10000; ++i) lowest = std::min(lowest, surface(i / 1000.0, 0));
-  EXPECT_NEAR(*std::min_element(y.begin(), y.end()), lowest, 0.05);
 }
 
 }  // namespace

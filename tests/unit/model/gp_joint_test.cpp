@@ -9,6 +9,7 @@
 #include "gp_samples.hpp"
 #include "krigon/error.hpp"
 #include "model/gp.hpp"
+#include "model/shared_posterior.hpp"
 
 namespace krigon {
 namespace {
@@ -83,6 +84,54 @@ TEST_F(GpJoint, GradientAgreesWithDifferences) {
       const double difference = (value(up) - value(down)) / (2 * kStep);
       EXPECT_NEAR(dx[i], difference, 1e-6 * (1 + std::abs(difference))) << i;
     }
+  }
+}
+
+TEST_F(GpJoint, OutputsThatSharePointsAreAsEachAlone) {
+  for (const CovarianceSpec& spec : specs()) {
+    GpData data = sample_data(25, kColumns, 3);
+    data.covariance = spec;
+    Posterior first = posterior_of(data);
+    const auto targets = first.targets();
+    const Hyperparameters& h = first.hyperparameters();
+    std::vector<double> noise(25, std::exp(h.log_noise_variance)), both(targets.begin(), targets.end());
+    for (const double target : targets) both.push_back(h.mean - 2 * (target - h.mean));
+    SharedPosterior shared(*backend_, data.spec(), h, {data.columns, noise, both});
+    ASSERT_EQ(shared.outputs(), 2u);
+    constexpr std::size_t kQ = 3;
+    const auto x = points(2 * kQ, 4);
+    std::vector<double> expected(2 * (kQ + kQ * kQ)), moments(2 * (2 * kQ + kQ * kQ)), dx(x.size());
+    first.evaluate_joint(x, kQ, expected);
+    shared.evaluate(x, kQ, moments);
+    for (std::size_t g = 0; g < 2; ++g) {
+      const double* one = &expected[g * (kQ + kQ * kQ)];
+      const double* two = &moments[g * (2 * kQ + kQ * kQ)];
+      for (std::size_t i = 0; i < kQ; ++i) {
+        EXPECT_NEAR(two[i], one[i], 1e-9);
+        EXPECT_NEAR(two[kQ + i] - h.mean, -2 * (one[i] - h.mean), 1e-9);
+      }
+      for (std::size_t i = 0; i < kQ * kQ; ++i) EXPECT_NEAR(two[2 * kQ + i], one[kQ + i], 1e-9);
+    }
+    const auto weight = points(moments.size(), 5);
+    const auto value = [&](const std::vector<double>& at) {
+      shared.evaluate(at, kQ, moments);
+      return std::inner_product(moments.begin(), moments.end(), weight.begin(), 0.0);
+    };
+    shared.evaluate_with_gradient(
+        x, kQ, moments,
+        [&](std::span<const double>, std::span<double> adjoint) {
+          std::copy_n(weight.begin(), adjoint.size(), adjoint.begin());
+        },
+        dx);
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      auto up = x, down = x;
+      up[i] += 1e-6;
+      down[i] -= 1e-6;
+      const double difference = (value(up) - value(down)) / 2e-6;
+      EXPECT_NEAR(dx[i], difference, 1e-6 * (1 + std::abs(difference))) << i;
+    }
+    noise[3] = 0;
+    EXPECT_THROW(SharedPosterior(*backend_, data.spec(), h, {data.columns, noise, both}), UsageError);
   }
 }
 
