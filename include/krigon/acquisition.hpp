@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -96,6 +97,25 @@ void evaluate_acquisition(std::span<GaussianProcess* const> processes, const Acq
                           std::span<double> gradient = {});
 AcquisitionMaximum maximize_acquisition(std::span<GaussianProcess* const> processes,
                                         const AcquisitionOptions& options);
+
+/// An acquisition that is evaluated often: what the two functions above do, prepared once. Preparing takes a
+/// factorisation for q-log-nei and log-kg. The processes must outlive this, and stay as they are. Not
+/// thread-safe.
+class PreparedAcquisition {
+ public:
+  PreparedAcquisition(GaussianProcess& process, AcquisitionOptions options);
+  PreparedAcquisition(std::span<GaussianProcess* const> processes, AcquisitionOptions options);
+  PreparedAcquisition(PreparedAcquisition&&) noexcept;
+  PreparedAcquisition& operator=(PreparedAcquisition&&) noexcept;
+  ~PreparedAcquisition();
+
+  void evaluate(std::span<const double> x, std::span<double> value, std::span<double> gradient = {});
+  AcquisitionMaximum maximize();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
 
 }  // namespace krigon
 

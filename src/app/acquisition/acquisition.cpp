@@ -5,6 +5,7 @@
 #include <limits>
 #include <memory>
 #include <string_view>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -15,6 +16,7 @@ namespace krigon {
 
 namespace {
 
+constexpr const char* kWhat = "acquisition";  ///< what messages begin with
 constexpr std::size_t kAny = std::numeric_limits<std::size_t>::max();
 
 struct Choice {
@@ -43,13 +45,13 @@ constexpr auto kChoices = std::to_array<Choice>({
     {"q-log-ehvi", make_hypervolume_function, kAny, kAny},
 });
 
-const Choice& choice_of(const std::string& name, const char* what) {
+const Choice& choice_of(const std::string& name) {
   std::string names;
   for (const Choice& choice : kChoices) {
     if (choice.name == name) return choice;
     names += (names.empty() ? "" : ", ") + std::string(choice.name);
   }
-  throw UsageError(fmt::format("{}: there is no acquisition \"{}\"; there are {}", what, name, names));
+  throw UsageError(fmt::format("{}: there is no \"{}\"; there are {}", kWhat, name, names));
 }
 
 /// What to say to somebody who wants several points of an acquisition of one.
@@ -65,40 +67,75 @@ std::string several_instead(const std::string& name) {
   return "of several are " + all;
 }
 
-struct Prepared {
+/// What processes and options have to be for this acquisition, whatever it is.
+std::vector<ProcessAccess::Impl*> checked(std::span<GaussianProcess* const> processes,
+                                          const AcquisitionOptions& options, const Choice& choice) {
+  if (processes.empty() || processes.size() > choice.most_processes) {
+    throw UsageError(fmt::format(
+        "{}: \"{}\" is of {}, not of {}; of several are log-ehvi and q-log-ehvi", kWhat, options.name,
+        choice.most_processes == 1 ? "one process" : "one process or more", processes.size()));
+  }
+  std::vector<ProcessAccess::Impl*> out;
+  for (GaussianProcess* process : processes) {
+    if (process == nullptr || std::find(out.begin(), out.end(), &ProcessAccess::of(*process)) != out.end()) {
+      throw UsageError(fmt::format("{}: process {} is null, or there twice", kWhat, out.size()));
+    }
+    out.push_back(&ProcessAccess::of(*process));
+  }
+  if (options.q < 1 || options.samples < 1) {
+    throw UsageError(fmt::format("{}: q = {} points and {} samples; 1 or more are allowed", kWhat, options.q,
+                                 options.samples));
+  }
+  if (options.q > choice.most_together) {
+    throw UsageError(fmt::format("{}: \"{}\" is of one point, q = {}; {}", kWhat, options.name, options.q,
+                                 several_instead(options.name)));
+  }
+  return out;
+}
+
+}  // namespace
+
+struct PreparedAcquisition::Impl {
+  Impl(std::span<GaussianProcess* const> of, AcquisitionOptions with)
+      : options(std::move(with)),
+        processes(checked(of, options, choice_of(options.name))),
+        function(choice_of(options.name).make({processes, options, kWhat})) {}
+
+  AcquisitionOptions options;
   std::vector<ProcessAccess::Impl*> processes;
   std::unique_ptr<AcquisitionFunction> function;
 };
 
-Prepared prepare(std::span<GaussianProcess* const> processes, const AcquisitionOptions& options,
-                 const char* what) {
-  const Choice& choice = choice_of(options.name, what);
-  Prepared made;
-  for (GaussianProcess* process : processes) {
-    if (process == nullptr || std::find(processes.begin(), processes.end(), process) !=
-                                  processes.begin() + static_cast<std::ptrdiff_t>(made.processes.size())) {
-      throw UsageError(fmt::format("{}: process {} is null, or there twice", what, made.processes.size()));
-    }
-    made.processes.push_back(&ProcessAccess::of(*process));
-  }
-  if (processes.empty() || processes.size() > choice.most_processes) {
-    throw UsageError(fmt::format(
-        "{}: \"{}\" is of {}, not of {}; of several are log-ehvi and q-log-ehvi", what, options.name,
-        choice.most_processes == 1 ? "one process" : "one process or more", processes.size()));
-  }
-  if (options.q < 1 || options.samples < 1) {
-    throw UsageError(fmt::format("{}: q = {} points and {} samples; 1 or more are allowed", what, options.q,
-                                 options.samples));
-  }
-  if (options.q > choice.most_together) {
-    throw UsageError(fmt::format("{}: \"{}\" is of one point, q = {}; {}", what, options.name, options.q,
-                                 several_instead(options.name)));
-  }
-  made.function = choice.make({made.processes, options, what});
-  return made;
+PreparedAcquisition::PreparedAcquisition(std::span<GaussianProcess* const> processes,
+                                         AcquisitionOptions options)
+    : impl_(std::make_unique<Impl>(processes, std::move(options))) {}
+
+PreparedAcquisition::PreparedAcquisition(GaussianProcess& process, AcquisitionOptions options) {
+  GaussianProcess* const one = &process;
+  impl_ = std::make_unique<Impl>(std::span(&one, 1), std::move(options));
 }
 
-}  // namespace
+PreparedAcquisition::PreparedAcquisition(PreparedAcquisition&&) noexcept = default;
+PreparedAcquisition& PreparedAcquisition::operator=(PreparedAcquisition&&) noexcept = default;
+PreparedAcquisition::~PreparedAcquisition() = default;
+
+void PreparedAcquisition::evaluate(std::span<const double> x, std::span<double> value,
+                                   std::span<double> gradient) {
+  const std::size_t d = impl_->processes.front()->columns, dims = impl_->options.q * d;
+  if (x.size() % dims != 0 || value.size() != x.size() / dims ||
+      (!gradient.empty() && gradient.size() != x.size())) {
+    throw UsageError(
+        fmt::format("{}: {} numbers are no groups of {} points of {} columns with room for {} values and {} "
+                    "derivatives",
+                    kWhat, x.size(), impl_->options.q, d, value.size(), gradient.size()));
+  }
+  impl_->function->evaluate(x, value, gradient);
+}
+
+AcquisitionMaximum PreparedAcquisition::maximize() {
+  const SearchBox box(impl_->processes, impl_->options, kWhat);
+  return impl_->function->maximise(box, impl_->options);
+}
 
 std::vector<std::string> acquisition_names() {
   std::vector<std::string> names;
@@ -108,34 +145,21 @@ std::vector<std::string> acquisition_names() {
 
 void evaluate_acquisition(std::span<GaussianProcess* const> processes, const AcquisitionOptions& options,
                           std::span<const double> x, std::span<double> value, std::span<double> gradient) {
-  const Prepared made = prepare(processes, options, "evaluate_acquisition");
-  const std::size_t dims = options.q * made.processes.front()->columns;
-  if (x.size() % dims != 0 || value.size() != x.size() / dims ||
-      (!gradient.empty() && gradient.size() != x.size())) {
-    throw UsageError(
-        fmt::format("evaluate_acquisition: {} numbers are {} groups of {} points of {} columns, room for {} "
-                    "values and {} derivatives",
-                    x.size(), static_cast<double>(x.size()) / static_cast<double>(dims), options.q,
-                    dims / options.q, value.size(), gradient.size()));
-  }
-  made.function->evaluate(x, value, gradient);
+  PreparedAcquisition(processes, options).evaluate(x, value, gradient);
 }
 
 AcquisitionMaximum maximize_acquisition(std::span<GaussianProcess* const> processes,
                                         const AcquisitionOptions& options) {
-  const Prepared made = prepare(processes, options, "maximize_acquisition");
-  return made.function->maximise(SearchBox(made.processes, options, "maximize_acquisition"), options);
+  return PreparedAcquisition(processes, options).maximize();
 }
 
 void evaluate_acquisition(GaussianProcess& process, const AcquisitionOptions& options,
                           std::span<const double> x, std::span<double> value, std::span<double> gradient) {
-  GaussianProcess* const one = &process;
-  evaluate_acquisition({&one, 1}, options, x, value, gradient);
+  PreparedAcquisition(process, options).evaluate(x, value, gradient);
 }
 
 AcquisitionMaximum maximize_acquisition(GaussianProcess& process, const AcquisitionOptions& options) {
-  GaussianProcess* const one = &process;
-  return maximize_acquisition({&one, 1}, options);
+  return PreparedAcquisition(process, options).maximize();
 }
 
 }  // namespace krigon

@@ -20,8 +20,8 @@ class Pool;
 
 using Processes = std::span<ProcessAccess::Impl* const>;
 
-/// What the makers below are given: processes (1 at least, none twice), options, and the public call that
-/// messages are to name. All outlive what is made.
+/// What the makers below are given: processes (1 at least, none twice), options, and what messages are to
+/// begin with. Processes and the latter outlive what is made.
 struct AcquisitionRequest {
   Processes processes;
   const AcquisitionOptions& options;

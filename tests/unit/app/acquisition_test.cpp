@@ -99,7 +99,8 @@ TEST(Acquisition, GradientsAgreeWithDifferences) {
       const auto at = points(2 * options.q, 0.37);
       std::vector<double> value(2), gradient(2 * dims), high(2), low(2), again(2);
       evaluate_acquisition(two.of(name), options, at, value, gradient);
-      evaluate_acquisition(two.of(name), options, at, again);
+      PreparedAcquisition prepared(two.of(name), options);
+      prepared.evaluate(at, again);
       for (std::size_t g = 0; g < 2; ++g) {
         EXPECT_NEAR(again[g], value[g], 1e-12 * (1 + std::abs(value[g]))) << name;
       }
@@ -108,8 +109,8 @@ TEST(Acquisition, GradientsAgreeWithDifferences) {
         auto up = at, down = at;
         up[i] += kStep;
         down[i] -= kStep;
-        evaluate_acquisition(two.of(name), options, up, high);
-        evaluate_acquisition(two.of(name), options, down, low);
+        prepared.evaluate(up, high);
+        prepared.evaluate(down, low);
         const double difference = (high[i / dims] - low[i / dims]) / (2 * kStep);
         EXPECT_NEAR(gradient[i], difference, 1e-4 * (1 + std::abs(difference))) << name << " " << i;
       }
@@ -134,7 +135,10 @@ TEST(Acquisition, MaximaAreAtLeastAsGoodAsTheBestOf4096RandomPoints) {
     EXPECT_GE(found.value, *std::max_element(value.begin(), value.end()) - 1e-8) << name;
     evaluate_acquisition(two.of(name), options, found.x, there);
     EXPECT_NEAR(there[0], found.value, 1e-6 * (1 + std::abs(found.value))) << name;
-    const AcquisitionMaximum again = maximize_acquisition(two.of(name), options);
+    // Whatever was evaluated before.
+    PreparedAcquisition prepared(two.of(name), options);
+    prepared.evaluate(found.x, there);
+    const AcquisitionMaximum again = prepared.maximize();
     EXPECT_EQ(again.x, found.x) << name;
     EXPECT_EQ(again.value, found.value) << name;
     for (std::size_t i = 0; i < found.x.size(); i += 2) {
@@ -581,7 +585,7 @@ TEST(Acquisition, WhatCannotBeIsRefusedInWords) {
   EXPECT_THAT(refused({&two.first}, options), ThrowsMessage<UsageError>(HasSubstr("1 lower")));
   std::vector<double> x(3), value(1);
   EXPECT_THAT([&] { evaluate_acquisition(two.first, cheap("log-ei"), x, value); },
-              ThrowsMessage<UsageError>(HasSubstr("3 numbers")));
+              ThrowsMessage<UsageError>(HasSubstr("3 numbers are no groups of 1 points of 2 columns")));
 }
 
 TEST(Acquisition, SeveralPointsTogetherAreSpreadAndWorthMoreThanOne) {
