@@ -12,6 +12,18 @@
 
 namespace krigon {
 
+void AcquisitionFunction::evaluate(std::span<const double> x, std::span<double> value,
+                                   std::span<double> gradient) {
+  constexpr std::size_t kPortion = std::size_t{1} << 22;
+  const std::size_t portion = std::max<std::size_t>(1, kPortion / group_size());
+  const std::size_t dims = value.empty() ? 0 : x.size() / value.size();
+  for (std::size_t first = 0; first < value.size(); first += portion) {
+    const std::size_t count = std::min(portion, value.size() - first);
+    evaluate_portion(x.subspan(first * dims, count * dims), value.subspan(first, count),
+                     gradient.empty() ? gradient : gradient.subspan(first * dims, count * dims));
+  }
+}
+
 AcquisitionMaximum AcquisitionFunction::maximise(const SearchBox& box, const AcquisitionOptions& options) {
   const std::size_t count = std::max<std::size_t>(options.raw, 1);
   std::vector<double> raw = box.sobol(count, options.q, Random(options.seed, 0, Purpose::candidates)());

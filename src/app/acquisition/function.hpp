@@ -37,11 +37,17 @@ struct AcquisitionRequest {
 class AcquisitionFunction {
  public:
   virtual ~AcquisitionFunction() = default;
-  /// x: m q x d, value: m, gradient: m q x d or empty; shapes are right.
-  virtual void evaluate(std::span<const double> x, std::span<double> value, std::span<double> gradient) = 0;
+  /// x: m q x d, value: m, gradient: m q x d or empty; shapes are right. Many groups go in portions.
+  void evaluate(std::span<const double> x, std::span<double> value, std::span<double> gradient);
   /// Groups are of q points from here on, 1 to options.q.
   virtual void regroup(std::size_t q) = 0;
   virtual AcquisitionMaximum maximise(const SearchBox& box, const AcquisitionOptions& options);
+
+ private:
+  /// Doubles that one group takes while it is evaluated.
+  virtual std::size_t group_size() const = 0;
+  virtual void evaluate_portion(std::span<const double> x, std::span<double> value,
+                                std::span<double> gradient) = 0;
 };
 
 /// Of one point's or q points' joint moments, by the table of acquisitions.

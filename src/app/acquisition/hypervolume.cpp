@@ -68,7 +68,11 @@ class HypervolumeFunction final : public AcquisitionFunction {
     settings_.base = base_.data();
   }
 
-  void evaluate(std::span<const double> x, std::span<double> value, std::span<double> gradient) override {
+ private:
+  std::size_t group_size() const override { return rows() * processes_.size(); }
+
+  void evaluate_portion(std::span<const double> x, std::span<double> value,
+                        std::span<double> gradient) override {
     for (std::size_t m = 0; m < processes_.size(); ++m) {
       processes_[m]->rows(x, what_, work_[m].points);
       work_[m].moments.resize(value.size() * rows());
@@ -89,7 +93,6 @@ class HypervolumeFunction final : public AcquisitionFunction {
     }
   }
 
- private:
   struct Work {  ///< of one process
     std::vector<double> points, moments, row_gradient;
   };

@@ -64,7 +64,11 @@ class JointFunction final : public AcquisitionFunction {
     settings_.base = base_.data();
   }
 
-  void evaluate(std::span<const double> x, std::span<double> value, std::span<double> gradient) override {
+ private:
+  std::size_t group_size() const override { return q_ + q_ * q_; }
+
+  void evaluate_portion(std::span<const double> x, std::span<double> value,
+                        std::span<double> gradient) override {
     const std::size_t rows = q_ + q_ * q_;
     process_.rows(x, what_, points_);
     moments_.resize(value.size() * rows);
@@ -82,7 +86,6 @@ class JointFunction final : public AcquisitionFunction {
     process_.pull_back(row_gradient_, gradient);
   }
 
- private:
   void draw_smallest(const AcquisitionRequest& request) {
     const AcquisitionOptions& options = request.options;
     if (options.minima < 1 || options.minima > static_cast<std::size_t>(MarginalTerm::kMostSamples)) {

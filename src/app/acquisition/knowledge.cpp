@@ -59,7 +59,11 @@ class KnowledgeFunction final : public AcquisitionFunction {
 
   void regroup(std::size_t) override {}  // of one point always
 
-  void evaluate(std::span<const double> x, std::span<double> value, std::span<double> gradient) override {
+ private:
+  std::size_t group_size() const override { return means_.size() + 3; }
+
+  void evaluate_portion(std::span<const double> x, std::span<double> value,
+                        std::span<double> gradient) override {
     const std::size_t m = value.size(), p = means_.size();
     process_.rows(x, what_, points_);
     own_.resize(2 * m);
@@ -86,7 +90,6 @@ class KnowledgeFunction final : public AcquisitionFunction {
     process_.pull_back(row_gradient_, gradient);
   }
 
- private:
   /// Values, and derivatives by the covariances (shaped as cross_moments_) and the candidates' own moments
   /// (as own_) unless those are empty.
   void apply(std::span<double> value, std::span<double> d_cross, std::span<double> d_own) {

@@ -80,7 +80,11 @@ class NoisyFunction final : public AcquisitionFunction {
     settings_.base = base_.data();
   }
 
-  void evaluate(std::span<const double> x, std::span<double> value, std::span<double> gradient) override {
+ private:
+  std::size_t group_size() const override { return q_ * (samples_ + q_); }
+
+  void evaluate_portion(std::span<const double> x, std::span<double> value,
+                        std::span<double> gradient) override {
     process_.rows(x, what_, points_);
     moments_.resize(value.size() * q_ * (samples_ + q_));
     if (gradient.empty()) {
@@ -97,7 +101,6 @@ class NoisyFunction final : public AcquisitionFunction {
     process_.pull_back(row_gradient_, gradient);
   }
 
- private:
   void apply(std::span<const double> moments, std::span<double> value, std::span<double> adjoint) {
     const std::size_t means = q_ * samples_, rows = means + q_ * q_;
     turned_.assign(moments.begin(), moments.end());

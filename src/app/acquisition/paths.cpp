@@ -26,22 +26,6 @@ class PathFunction final : public AcquisitionFunction {
 
   void regroup(std::size_t q) override { q_ = q; }
 
-  void evaluate(std::span<const double> x, std::span<double> value, std::span<double> gradient) override {
-    const std::size_t d = process_.columns, groups = value.size();
-    std::fill(value.begin(), value.end(), 0.0);
-    point_.resize(groups * d);
-    path_value_.resize(groups);
-    path_gradient_.resize(gradient.empty() ? 0 : groups * d);
-    for (std::size_t i = 0; i < q_; ++i) {
-      for (std::size_t g = 0; g < groups; ++g) copy(x, (g * q_ + i) * d, point_, g * d);
-      evaluate_path(i, point_, path_value_, path_gradient_);
-      for (std::size_t g = 0; g < groups; ++g) {
-        value[g] += path_value_[g];
-        if (!gradient.empty()) copy(path_gradient_, g * d, gradient, (g * q_ + i) * d);
-      }
-    }
-  }
-
   AcquisitionMaximum maximise(const SearchBox& box, const AcquisitionOptions& options) override {
     const std::size_t d = process_.columns;
     std::vector<double> raw = box.sobol(kMoreCandidates * std::max<std::size_t>(options.raw, 1), 1,
@@ -66,6 +50,25 @@ class PathFunction final : public AcquisitionFunction {
   }
 
  private:
+  std::size_t group_size() const override { return q_ * process_.columns; }
+
+  void evaluate_portion(std::span<const double> x, std::span<double> value,
+                        std::span<double> gradient) override {
+    const std::size_t d = process_.columns, groups = value.size();
+    std::fill(value.begin(), value.end(), 0.0);
+    point_.resize(groups * d);
+    path_value_.resize(groups);
+    path_gradient_.resize(gradient.empty() ? 0 : groups * d);
+    for (std::size_t i = 0; i < q_; ++i) {
+      for (std::size_t g = 0; g < groups; ++g) copy(x, (g * q_ + i) * d, point_, g * d);
+      evaluate_path(i, point_, path_value_, path_gradient_);
+      for (std::size_t g = 0; g < groups; ++g) {
+        value[g] += path_value_[g];
+        if (!gradient.empty()) copy(path_gradient_, g * d, gradient, (g * q_ + i) * d);
+      }
+    }
+  }
+
   void copy(std::span<const double> from, std::size_t at, std::span<double> to, std::size_t there) const {
     const auto point = from.subspan(at, process_.columns);
     std::copy(point.begin(), point.end(), to.begin() + static_cast<std::ptrdiff_t>(there));

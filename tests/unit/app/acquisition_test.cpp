@@ -118,6 +118,22 @@ TEST(Acquisition, GradientsAgreeWithDifferences) {
   }
 }
 
+TEST(Acquisition, ManyGroupsAreAsFew) {
+  Two two;
+  AcquisitionOptions options = cheap("q-log-nei");
+  options.samples = 1024;
+  PreparedAcquisition prepared(two.first, options);
+  const auto at = points(4200);  // their moments do not fit in one portion
+  std::vector<double> value(4200), gradient(8400), one(1), slope(2);
+  prepared.evaluate(at, value, gradient);
+  for (const std::size_t g : {0, 4090, 4091, 4199}) {
+    prepared.evaluate(std::span(at).subspan(2 * g, 2), one, slope);
+    EXPECT_NEAR(one[0], value[g], 1e-9 * (1 + std::abs(one[0])));
+    EXPECT_NEAR(slope[1], gradient[2 * g + 1], 1e-6 * (1 + std::abs(slope[1])));
+  }
+  prepared.evaluate({}, {});
+}
+
 TEST(Acquisition, MaximaAreAtLeastAsGoodAsTheBestOf4096RandomPoints) {
   Two two;
   std::mt19937_64 random(3);
