@@ -1,6 +1,6 @@
 """BoTorch's fit of the process that krigon-bench-peers wrote down; one JSON line for each line on stdin.
 
-Usage: python fit.py THREADS; each line of stdin names a file with n, d, columns, z (in model units) and the
+Usage: python fit.py THREADS [DEVICE]; each line of stdin names a file with n, d, columns, z (in model units) and the
 priors' numbers. The answer: seconds, evaluations, and theta in Krigon's order.
 """
 
@@ -23,6 +23,8 @@ from gpytorch.priors import NormalPrior  # noqa: E402
 
 torch.set_default_dtype(torch.float64)
 torch.set_num_threads(int(sys.argv[1]))
+if len(sys.argv) > 2:
+    torch.set_default_device(sys.argv[2])
 
 
 def on_log(module, raw, name, prior):

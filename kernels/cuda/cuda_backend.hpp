@@ -74,6 +74,8 @@ class CudaBackend final : public ComposedBackend {
   void posterior_for_vjp(ResidentPosterior& model, ConstView x, std::int64_t q, View out) override;
   void posterior_vjp(ResidentPosterior& model, ConstView adjoint, View dx) override;
   void paths(ResidentPosterior& model, ResidentPaths& paths, ConstView x, View out) override;
+  void path(ResidentPosterior& model, ResidentPaths& paths, std::int64_t sample, ConstView x, View out,
+            View dx) override;
 
   // cuda_fused.cpp
   void truncate(ResidentPosterior& model, std::int64_t n) override;

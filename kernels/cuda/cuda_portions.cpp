@@ -196,4 +196,20 @@ void CudaBackend::paths(ResidentPosterior& model, ResidentPaths& paths, ConstVie
       });
 }
 
+void CudaBackend::path(ResidentPosterior& model, ResidentPaths& paths, std::int64_t sample, ConstView x,
+                       View out, View dx) {
+  const bool slopes = dx.data != nullptr;
+  if (x.columns == 0 || x.columns != out.columns || (slopes && x.columns != dx.columns)) {
+    ComposedBackend::path(model, paths, sample, x, out, dx);  // nothing, or an error
+    return;
+  }
+  std::int64_t at_once = kAll;
+  in_portions(
+      x.columns, at_once, "a sample path, at one candidate at a time", [&] { context_.release_scratch(); },
+      [&](std::int64_t first, std::int64_t width) {
+        ComposedBackend::path(model, paths, sample, columns_of(x, first, width),
+                              columns_of(out, first, width), slopes ? columns_of(dx, first, width) : View{});
+      });
+}
+
 }  // namespace krigon::cuda

@@ -2,6 +2,10 @@
 
 #include <limits>
 
+#include <dlfcn.h>
+
+#include "backend/cuda_plugin.hpp"
+
 #if defined(KRIGON_HOST_CUDA)
 #include "kernels/cuda/cuda_backend.hpp"
 #endif
@@ -22,6 +26,8 @@ std::vector<std::string> backend_instances() {
 #if defined(KRIGON_HOST_CUDA)
   names.push_back("cuda_on_host");
 #endif
+  // Only where there is a driver, so that nobody else reads of tests that are skipped.
+  if (::dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL) != nullptr) names.push_back("cuda");
   return names;
 }
 
@@ -35,6 +41,12 @@ void BackendConformance::SetUp() {
     return;
   }
 #endif
+  if (name == "cuda") {
+    PluginBackend opened = open_cuda_backend(0);
+    if (!opened.backend) GTEST_SKIP() << "no GPU: " << opened.reason;
+    backend_ = std::move(opened.backend);
+    return;
+  }
   const auto first = name.find('_');
   const auto last = name.rfind('_');
   backend_ = make_cpu_backend({.threads = std::stoi(name.substr(last + 1)),

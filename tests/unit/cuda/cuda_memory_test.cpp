@@ -103,9 +103,21 @@ class Process {
                                                         all.last(kPoints)});
     const Buffer x = resident(random(2 * count));
     const Buffer out = backend_.allocate(static_cast<std::size_t>(count));
+    const Buffer alone = backend_.allocate(static_cast<std::size_t>(count));
+    const Buffer dx = backend_.allocate(static_cast<std::size_t>(2 * count));
+    {
+      const Limit limit(room);
+      backend_.paths(*model_, *drawn, {x.data(), 2, count, 2}, {out.data(), 1, count, 1});
+    }
     const Limit limit(room);
-    backend_.paths(*model_, *drawn, {x.data(), 2, count, 2}, {out.data(), 1, count, 1});
-    return fetch(out);
+    backend_.path(*model_, *drawn, 0, {x.data(), 2, count, 2}, {alone.data(), 1, count, 1},
+                  {dx.data(), 2, count, 2});
+    auto results = fetch(out);
+    for (const Buffer* more : {&alone, &dx}) {
+      const auto values = fetch(*more);
+      results.insert(results.end(), values.begin(), values.end());
+    }
+    return results;
   }
 
   std::ptrdiff_t room = std::ptrdiff_t{1}
