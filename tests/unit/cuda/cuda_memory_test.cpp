@@ -169,32 +169,32 @@ constexpr std::ptrdiff_t kNone = -4096 * kKibibyte;  // more than can be given b
 
 TEST(CudaMemory, WideLikelihoodsGoInPortions) {
   Process plenty, little;
-  little.room = 600 * kKibibyte;  // of some 4 MiB
-  const auto expected = plenty.likelihoods(64);
-  EXPECT_EQ(little.likelihoods(64), expected);
-  EXPECT_EQ(little.likelihoods(64), expected);
+  little.room = 200 * kKibibyte;  // of some 1 MiB
+  const auto expected = plenty.likelihoods(16);
+  EXPECT_EQ(little.likelihoods(16), expected);
+  EXPECT_EQ(little.likelihoods(16), expected);
   Process none;
   none.room = 20 * kKibibyte;  // one matrix takes as much
-  EXPECT_THAT(error_of([&] { none.likelihoods(64); }),
+  EXPECT_THAT(error_of([&] { none.likelihoods(16); }),
               AllOf(HasSubstr("the likelihood of 50 points, for one set of hyperparameters at a time: out of "
                               "memory on cuda:0: "),
                     HasSubstr(" are free")));
-  none.room = 600 * kKibibyte;
-  EXPECT_EQ(none.likelihoods(64), expected);
+  none.room = 200 * kKibibyte;
+  EXPECT_EQ(none.likelihoods(16), expected);
 }
 
 TEST(CudaMemory, WideMomentsAndTheirAdjointGoInPortions) {
   for (const std::int64_t q : {1, 2}) {
     SCOPED_TRACE(q);
-    const std::int64_t groups = 400 / q;
+    const std::int64_t groups = 200 / q;
     Process plenty, little, later, none;
     for (Process* process : {&plenty, &little, &later, &none}) process->prepare();
-    little.room = 150 * kKibibyte;  // of some 500
+    little.room = 75 * kKibibyte;  // of some 250
     for (int repeat = 0; repeat < 2; ++repeat) {
       const auto expected = plenty.moments(q, groups);
       expect_near(little.moments(q, groups), expected);
       // What was kept stays when memory runs out in what comes between.
-      expect_near(later.moments(q, groups, 80 * kKibibyte), expected);
+      expect_near(later.moments(q, groups, 40 * kKibibyte), expected);
     }
     none.room = kNone;
     EXPECT_THAT(error_of([&] { none.moments(q, groups); }),

@@ -33,6 +33,8 @@ TEST(CudaPlugin, MakesABackend) {
 TEST(CudaPlugin, RefusesInWords) {
   EXPECT_THAT(refusal({"0.0.1 of somebody else", 0}), HasSubstr("another build"));
   EXPECT_EQ(refusal({kPluginIdentity, 9}), "there is no device 9: 1 found, counted from 0");
+  host_cuda::fail_call("cudaDriverGetVersion", cudaErrorNotSupported);
+  EXPECT_EQ(refusal({kPluginIdentity, 0}), "there is no NVIDIA driver");
   host_cuda::fail_call("cudaGetDeviceCount", cudaErrorNoDevice);
   EXPECT_THAT(refusal({kPluginIdentity, 0}), HasSubstr("cudaErrorNoDevice"));
   host_cuda::fail_call("cublasCreate_v2", cudaErrorMemoryAllocation);
