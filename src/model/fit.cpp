@@ -17,7 +17,7 @@ namespace {
 
 using detail::NegativeLogPosterior;
 
-constexpr int kScreenIterations = 20;
+constexpr int kScreenIterations = 12;
 constexpr std::size_t kScreenShare = 4;
 constexpr std::size_t kMostScreenPoints = 512;
 /// That start a fit on all points, and how far they race; then the leader alone goes on.
