@@ -32,11 +32,13 @@ void examine_backend(std::vector<Finding>& findings) {
                         .value = std::to_string(info.threads),
                         .ok = true,
                         .hint = "KRIGON_THREADS sets them"});
+    std::vector<std::string> hints = info.warnings;
+    hints.insert(hints.end(), info.advice.begin(), info.advice.end());
     findings.push_back(
         {.name = "blas",
          .value = fmt::format("{}; kernels {}; {}", info.blas, info.blas_core, info.blas_parallel),
          .ok = info.warnings.empty(),
-         .hint = fmt::format("{}", fmt::join(info.warnings, "; "))});
+         .hint = fmt::format("{}", fmt::join(hints, "; "))});
   } catch (const Error& e) {
     findings.push_back({.name = "backend", .value = "unusable", .ok = false, .hint = e.what()});
   }

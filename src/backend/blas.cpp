@@ -103,24 +103,24 @@ void lapack_lower_square(std::int64_t n, double* a, std::int64_t lda) {
 void describe_blas(BackendInfo& info) {
   info.blas = openblas_get_config();
   info.blas_core = openblas_get_corename();
-  switch (openblas_get_parallel()) {
-    case OPENBLAS_OPENMP:
-      info.blas_parallel = "openmp";
-      break;
-    case OPENBLAS_THREAD:
-      info.blas_parallel = "pthread";
-      info.warnings.emplace_back(
-          "OpenBLAS is the pthread build: Krigon sets its threads to 1 for the whole process; install the "
-          "openmp build (Debian: libopenblas0-openmp)");
-      break;
-    default:
-      info.blas_parallel = "sequential";
+  const int parallel = openblas_get_parallel();
+  info.blas_parallel = parallel == OPENBLAS_OPENMP   ? "openmp"
+                       : parallel == OPENBLAS_THREAD ? "pthread"
+                                                     : "sequential";
+  judge_blas(info);
+}
+
+void judge_blas(BackendInfo& info) {
+  if (info.blas_parallel == "pthread") {
+    info.warnings.emplace_back(
+        "OpenBLAS is the pthread build: Krigon sets its threads to 1 for the whole process; install the "
+        "openmp build (Debian: libopenblas0-openmp)");
   }
   if (info.blas_core == "SkylakeX" || info.blas_core == "Cooperlake" || info.blas_core == "SapphireRapids") {
-    info.warnings.emplace_back(
-        "OpenBLAS chose its " + info.blas_core +
-        " kernels; on some of these CPUs small factorisations are faster with OPENBLAS_CORETYPE=Haswell in "
-        "the environment (read once, when the program starts)");
+    info.advice.emplace_back(
+        "on some CPUs with these kernels small factorisations are faster with OPENBLAS_CORETYPE=Haswell in "
+        "the "
+        "environment, which is read once, when the program starts");
   }
 }
 

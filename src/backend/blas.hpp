@@ -49,6 +49,9 @@ void lapack_lower_inverse(std::int64_t n, double* a, std::int64_t lda);
 /// The lower triangle of a := L' L, given L in it.
 void lapack_lower_square(std::int64_t n, double* a, std::int64_t lda);
 
+/// What was loaded, and what judge_blas says of it.
 void describe_blas(BackendInfo& info);
+/// Warnings and advice for these kernels and this way to run in parallel.
+void judge_blas(BackendInfo& info);
 
 }  // namespace krigon::detail

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "backend/backend.hpp"
+#include "backend/blas.hpp"
 #include "krigon/error.hpp"
 
 namespace krigon {
@@ -59,6 +60,23 @@ TEST_F(CpuOptionsTest, TheBlasIsTheOneThatWorksWithThreads) {
   const BackendInfo info = make_cpu_backend()->info();
   EXPECT_EQ(info.blas_parallel, "openmp") << info.blas;
   EXPECT_FALSE(info.blas_core.empty());
+}
+
+// `krigon doctor` exits with an error for a warning, so that what might only be faster must not be one.
+TEST_F(CpuOptionsTest, KernelsThatMightBeFasterAreAdviceAndTheWrongBuildAWarning) {
+  BackendInfo info;
+  info.blas_core = "SkylakeX";
+  info.blas_parallel = "openmp";
+  detail::judge_blas(info);
+  EXPECT_THAT(info.warnings, testing::IsEmpty());
+  EXPECT_THAT(info.advice, testing::ElementsAre(HasSubstr("OPENBLAS_CORETYPE=Haswell")));
+
+  info = {};
+  info.blas_core = "Haswell";
+  info.blas_parallel = "pthread";
+  detail::judge_blas(info);
+  EXPECT_THAT(info.warnings, testing::ElementsAre(HasSubstr("libopenblas0-openmp")));
+  EXPECT_THAT(info.advice, testing::IsEmpty());
 }
 
 }  // namespace
