@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 #include <new>
 #include <string_view>
 
 #include <omp.h>
+#include <sys/mman.h>
 
 #include "backend/blas.hpp"
 #include "backend/factor.hpp"
@@ -18,12 +20,20 @@ namespace detail {
 
 namespace {
 
-constexpr std::align_val_t kAlignment{64};
+constexpr std::size_t kLine = 64;
+constexpr std::size_t kHugePage = std::size_t{2} << 20;
 
 double* allocate_zeroed(std::size_t count) {
-  auto* data = static_cast<double*>(::operator new(count * sizeof(double), kAlignment));
-  std::memset(data, 0, count * sizeof(double));
-  return data;
+  if (count > (std::numeric_limits<std::size_t>::max() - kHugePage) / sizeof(double)) throw std::bad_alloc();
+  // Tiles of a large matrix touch a page with every column: with small pages the search for them costs a
+  // tenth of a factorisation and more.
+  const std::size_t bytes = std::max<std::size_t>(count, 1) * sizeof(double);
+  const std::size_t alignment = bytes < 2 * kHugePage ? kLine : kHugePage;
+  void* data = std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
+  if (data == nullptr) throw std::bad_alloc();
+  if (alignment == kHugePage) ::madvise(data, bytes, MADV_HUGEPAGE);  // a wish: without, it is only slower
+  std::memset(data, 0, bytes);
+  return static_cast<double*>(data);
 }
 
 void check(bool fine, const char* what) {
@@ -49,7 +59,7 @@ void over_batch(Pool& pool, std::int64_t batch, std::int64_t order, const Body& 
 }  // namespace
 
 void Scratch::Free::operator()(double* data) const noexcept {
-  ::operator delete(data, kAlignment);
+  std::free(data);
 }
 
 double* Scratch::need(std::size_t count) {
@@ -97,7 +107,7 @@ double* CpuBackend::allocate_doubles(std::size_t count) {
   return allocate_zeroed(count);
 }
 void CpuBackend::free_doubles(double* data) noexcept {
-  ::operator delete(data, kAlignment);
+  std::free(data);
 }
 
 BackendInfo CpuBackend::info() const {
