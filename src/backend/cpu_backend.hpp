@@ -131,7 +131,8 @@ class CpuPosterior final : public ResidentPosterior {
   std::vector<Scratch> work;  ///< per worker
   Scratch candidates;         ///< of posterior_for_vjp: D x m, scaled
   Scratch weights;            ///< leading x m
-  Scratch solved;             ///< leading x m: L^-1 k
+  Scratch solved;             ///< leading x m: L^-1 k; of a few candidates, L^-T L^-1 k
+  Scratch few;                ///< of a few candidates: the runs' shares of that
   std::int64_t kept = 0;      ///< m q
   std::int64_t kept_q = 1;
 
@@ -233,10 +234,15 @@ class CpuBackend final : public ComposedBackend {
   /// Rows of the product that these panels make.
   void multiply_panels(const CpuPosterior& model, bool transpose, const double* x, std::int64_t columns,
                        double* out, std::int64_t first_panel, std::int64_t last_panel) const;
-  bool shares_products(const CpuPosterior& model, std::int64_t m) const;
-  /// evaluate_posterior and posterior_vjp of a few single candidates.
-  void evaluate_shared(CpuPosterior& model, ConstView x, View out, bool keep);
-  void pull_shared(CpuPosterior& model, ConstView adjoint, View dx);
+  /// evaluate_posterior and posterior_vjp of a few single candidates: cpu_few.cpp.
+  static bool are_few(const CpuPosterior& model, std::int64_t m);
+  void evaluate_few(CpuPosterior& model, ConstView x, View out);
+  void evaluate_few_for_vjp(CpuPosterior& model, ConstView x, View out);
+  void pull_few(CpuPosterior& model, ConstView adjoint, View dx);
+  /// k(X, x) and the mean; z: D x m takes the scaled candidates, weights may be null.
+  void covary_few(const CpuPosterior& model, ConstView x, View out, double* z, double* k, double* weights);
+  /// w := L^-T L^-1 k; square(j) := |L^-1 k_j|^2.
+  void solve_few(CpuPosterior& model, const double* k, std::int64_t m, double* w, double* square);
   std::int64_t chunk_of(const CpuPosterior& model, std::int64_t m, std::int64_t q) const;
 
   const Tiles& tiles_;

@@ -23,9 +23,6 @@ std::size_t size_of(std::int64_t count) {
 }
 
 constexpr std::int64_t kChunk = 80;  ///< candidates that a thread takes at a time, at most, or one group
-/// Up to so many candidates at a time the threads share each product, so that L^-1 is read but once for all.
-constexpr std::int64_t kSharedColumns = 40;
-constexpr std::int64_t kFew = 4;  ///< candidates of a task then
 
 }  // namespace
 
@@ -212,7 +209,9 @@ void CpuBackend::evaluate_posterior(CpuPosterior& model, ConstView x, std::int64
   const std::int64_t dims = model.columns;
   const std::int64_t ld = model.leading;
   const bool single = q == 1 && outputs == 1;
-  if (single && shares_products(model, m)) return evaluate_shared(model, x, out, keep);
+  if (single && are_few(model, m)) {
+    return keep ? evaluate_few_for_vjp(model, x, out) : evaluate_few(model, x, out);
+  }
   const std::int64_t chunk = chunk_of(model, m, q);
   const std::int64_t widest = std::max(kChunk, chunk);
   const auto evaluate = [&](std::int64_t task, int worker) {
@@ -257,58 +256,6 @@ void CpuBackend::evaluate_posterior(CpuPosterior& model, ConstView x, std::int64
   pool_.run((m + chunk - 1) / chunk, evaluate);
 }
 
-bool CpuBackend::shares_products(const CpuPosterior& model, std::int64_t m) const {
-  return pool_.threads() > 1 && m > 1 && m <= kSharedColumns && model.n >= 512;
-}
-
-void CpuBackend::evaluate_shared(CpuPosterior& model, ConstView x, View out, bool keep) {
-  const SerialBlas serial;
-  const std::int64_t m = x.columns;
-  const std::int64_t dims = model.columns;
-  const std::int64_t ld = model.leading;
-  double* work = model.work.front().need(size_of((2 * ld + dims) * m));
-  double* k = work + dims * m;
-  double* v = keep ? model.solved.data() : k + ld * m;
-  double* z = keep ? model.candidates.data() : work;
-  pool_.run((m + kFew - 1) / kFew, [&](std::int64_t task, int) {
-    const std::int64_t first = task * kFew;
-    const std::int64_t count = std::min(kFew, m - first);
-    for (std::int64_t j = first; j < first + count; ++j) {
-      for (std::int64_t d = 0; d < dims; ++d) {
-        z[j * dims + d] = x.column(j)[d] * model.inverse_length[size_of(d)];
-      }
-    }
-    tiles_.gram(static_cast<std::int32_t>(model.kind), model.n, count, dims, model.points.data(), ld,
-                z + first * dims, dims, model.signal, k + first * ld, ld,
-                keep ? model.weights.data() + first * ld : nullptr, ld, false, 0);
-  });
-  multiply_inverse_shared(model, false, k, m, v);
-  for (std::int64_t j = 0; j < m; ++j) {
-    double mean = 0;
-    double square = 0;
-    tiles_.moments(model.n, k + j * ld, model.alpha.data(), v + j * ld, &mean, &square);
-    out.column(j)[0] = model.mean + mean;
-    out.column(j)[1] = model.signal - square;
-  }
-}
-
-void CpuBackend::pull_shared(CpuPosterior& model, ConstView adjoint, View dx) {
-  const SerialBlas serial;
-  const std::int64_t m = model.kept;
-  const std::int64_t dims = model.columns;
-  const std::int64_t ld = model.leading;
-  double* v = model.work.front().need(size_of(ld * (m + pool_.threads())));
-  double* g = v + ld * m;
-  multiply_inverse_shared(model, true, model.solved.data(), m, v);
-  pool_.run(m, [&](std::int64_t j, int worker) {
-    const double* a = adjoint.column(j);
-    tiles_.pull_back(model.n, dims, a[0], -2.0 * a[1], model.alpha.data(), v + j * ld,
-                     model.weights.data() + j * ld, model.points.data(), ld,
-                     model.candidates.data() + j * dims, model.inverse_length.data(), g + worker * ld,
-                     dx.column(j));
-  });
-}
-
 void CpuBackend::posterior_vjp(ResidentPosterior& resident, ConstView adjoint, View dx) {
   auto* plain = dynamic_cast<CpuPosterior*>(&resident);
   if (plain == nullptr) return ComposedBackend::posterior_vjp(resident, adjoint, dx);
@@ -325,7 +272,7 @@ void CpuBackend::posterior_vjp(ResidentPosterior& resident, ConstView adjoint, V
   const std::int64_t dims = model.columns;
   const std::int64_t ld = model.leading;
   const bool single = q == 1 && outputs == 1;
-  if (single && shares_products(model, m)) return pull_shared(model, adjoint, dx);
+  if (single && are_few(model, m)) return pull_few(model, adjoint, dx);
   const std::int64_t chunk = chunk_of(model, m, q);
   const std::int64_t widest = std::max(kChunk, chunk);
   pool_.run((m + chunk - 1) / chunk, [&](std::int64_t task, int worker) {

@@ -28,6 +28,12 @@ struct Tiles {
   void (*panel_multiply)(const double* panel, std::int64_t length, const double* x, std::int64_t ldx,
                          std::int64_t columns, double* out, std::int64_t ldo, bool add);
 
+  /// w(q, i) += sum over r < panel_rows of panel(r, i) v(q, r), i < length, q < columns, which is a multiple
+  /// of panel_rows / 2; column r of v at v + r * columns, column i of w at w + i * columns. The sum runs in
+  /// the order of r, whatever the number of columns. The panel behind is fetched on the way.
+  void (*panel_transposed_add)(const double* panel, std::int64_t length, const double* v,
+                               std::int64_t columns, double* w);
+
   /// sum_i k_i alpha_i and sum_i v_i^2.
   void (*moments)(std::int64_t n, const double* k, const double* alpha, const double* v, double* mean,
                   double* square);

@@ -2,4 +2,6 @@
 #define KRIGON_TILES_LABEL "baseline"
 #define KRIGON_VECTOR_BYTES 16
 #define KRIGON_PANEL_COLUMNS 5
+#define KRIGON_SPREAD_VECTORS 5
+#define KRIGON_SPREAD_SUMS 10
 #include "backend/tiles_body.inc"
