@@ -96,7 +96,8 @@ class ResidentPaths {
 /// each other: a failing member leaves the others' bits alone. Where a batch meets a theta, member b goes
 /// with theta's column b. An input of one member (batch 1; a theta of one column) goes with every member
 /// of the others; an output that is added to must have as many members as the batch. The same input gives
-/// the same bits every time. One object is used by one thread at a time.
+/// the same bits every time; how many members a batch has may change their last digits. One object is used by
+/// one thread at a time.
 ///
 /// info values: 0 fine; k > 0 the leading minor of order k is not positive definite; -1 not finite.
 ///

@@ -9,6 +9,10 @@
 #include "backend/pool.hpp"
 #include "backend/tiles.hpp"
 
+namespace krigon {
+struct LikelihoodParts;
+}
+
 namespace krigon::detail {
 
 /// Memory aligned for vectors that only grows. Zero-filled when it does, what it held lost.
@@ -46,6 +50,8 @@ struct LikelihoodSpace {
   Scratch inverse;            ///< n x n, padded: L^-1; where work is in place, a panel of it
   Scratch alpha;              ///< n
   Scratch partial;            ///< per tile of the gradient: D sums, then the trace of K^-1
+  Scratch group_sums;         ///< G
+  Scratch lanes;              ///< of thetas by lanes: all that they work in
   std::vector<Scratch> tile;  ///< per worker
 };
 
@@ -213,6 +219,12 @@ class CpuBackend final : public ComposedBackend {
   /// Fills K's lower triangle (and the weights') with the noise on the diagonal.
   void fill_covariance(const CpuData& data, const double* theta, LikelihoodSpace& space, bool weights);
   void evaluate_likelihood(const CpuData& data, const double* theta, LikelihoodSpace& space, double* out);
+  /// mll_value_grad of a batch on few points, as many thetas at a time as a vector has lanes: cpu_lanes.cpp.
+  void likelihood_by_lanes(const CpuData& data, ConstView theta, View out);
+  void evaluate_lanes(const CpuData& data, ConstView theta, LikelihoodSpace& space, View out) const;
+  /// The value and the gradient from their parts; known_trace = tr(W known noise).
+  static void finish_plain(const CpuData& data, const double* theta, LikelihoodParts parts,
+                           double known_trace, const double* group_sums, double* out);
   void allocate_posterior(CpuPosterior& model, std::int64_t capacity) const;
   /// inverse(row r, column i) at inverse[i * column_step + r * row_step].
   void pack_inverse(CpuPosterior& model, const double* inverse, std::int64_t column_step,

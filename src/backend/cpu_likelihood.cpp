@@ -14,11 +14,11 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numbers>
 
 #include "backend/blas.hpp"
 #include "backend/cpu_backend.hpp"
 #include "backend/factor.hpp"
+#include "kernels/likelihood.hpp"
 #include "krigon/error.hpp"
 
 namespace krigon::detail {
@@ -29,6 +29,9 @@ constexpr std::int64_t kGramColumns = 16;
 
 /// Below this many points a factorisation is not worth sharing out.
 constexpr std::int64_t kAloneBelow = 128;
+
+/// Up to so many points a vector of matrices stays in the second-level cache.
+constexpr std::int64_t kMostPointsOfLanes = 128;
 
 }  // namespace
 
@@ -64,6 +67,30 @@ void CpuBackend::fill_covariance(const CpuData& data, const double* theta, Likel
   });
 }
 
+void CpuBackend::finish_plain(const CpuData& data, const double* theta, LikelihoodParts parts,
+                              double known_trace, const double* group_sums, double* out) {
+  const std::int64_t groups = data.groups;
+  const auto n = static_cast<double>(data.n);
+  out[0] = parts.info;
+  out[1] = log_likelihood(parts, n, 1);
+  if (out[0] == 0 && !std::isfinite(out[1])) out[0] = -1;
+  if (out[0] != 0) {
+    std::fill(out + 1, out + groups + 5, std::numeric_limits<double>::quiet_NaN());
+    return;
+  }
+  const double signal = std::exp(theta[groups]);
+  const double noise = std::exp(theta[groups + 1]);
+  const double jitter = theta[groups + 3];
+  double* gradient = out + 2;
+  std::copy_n(group_sums, groups, gradient);
+  // tr(W s2 C) = tr(W K) - tr(W diagonal); tr(W K) = quadratic - n.
+  const double diagonal = noise + jitter * (signal + noise);
+  gradient[groups] = 0.5 * (parts.quadratic - n - known_trace) - diagonal * parts.trace +
+                     jitter_signal_gradient(parts, signal, jitter);
+  gradient[groups + 1] = noise_gradient(parts, noise, jitter);
+  gradient[groups + 2] = parts.alpha_sum;
+}
+
 void CpuBackend::evaluate_likelihood(const CpuData& data, const double* theta, LikelihoodSpace& space,
                                      double* out) {
   const std::int64_t n = data.n;
@@ -71,41 +98,34 @@ void CpuBackend::evaluate_likelihood(const CpuData& data, const double* theta, L
   const std::int64_t groups = data.groups;
   const std::int64_t ld = padded_rows(n);
   const double signal = std::exp(theta[groups]);
-  const double noise = std::exp(theta[groups + 1]);
   const double mean = theta[groups + 2];
-  const double jitter = theta[groups + 3];
-
-  const auto fail = [&](double info) {
-    out[0] = info;
-    std::fill(out + 1, out + groups + 5, std::numeric_limits<double>::quiet_NaN());
-  };
   // Memory is then dearer than the hundredth of the time that it takes to invert in place and to make the
   // derivatives' weights a second time.
   const bool in_place = n > in_place_above_;
   fill_covariance(data, theta, space, !in_place);
   double* l = space.covariance.need(static_cast<std::size_t>(ld * n));
   const std::int64_t info = detail::cholesky(pool_, n, l, ld);
-  if (info != 0) return fail(static_cast<double>(info));
+  LikelihoodParts parts{};
+  parts.info = static_cast<double>(info);
+  if (info != 0) return finish_plain(data, theta, parts, 0, nullptr, out);
 
   double* alpha = space.alpha.need(static_cast<std::size_t>(n));
-  double log_diagonal = 0;
   for (std::int64_t i = 0; i < n; ++i) {
     alpha[i] = data.targets[static_cast<std::size_t>(i)] - mean;
-    log_diagonal += std::log(l[i * ld + i]);
+    parts.log_determinant += std::log(l[i * ld + i]);
   }
   blas_solve_vector(false, n, l, ld, alpha);
-  double quadratic = 0;
-  for (std::int64_t i = 0; i < n; ++i) quadratic += alpha[i] * alpha[i];
+  for (std::int64_t i = 0; i < n; ++i) parts.quadratic += alpha[i] * alpha[i];
   blas_solve_vector(true, n, l, ld, alpha);
   double alpha_square = 0;
-  double alpha_sum = 0;
   for (std::int64_t i = 0; i < n; ++i) {
     alpha_square += alpha[i] * alpha[i];
-    alpha_sum += alpha[i];
+    parts.alpha_sum += alpha[i];
   }
-  const double value =
-      -0.5 * quadratic - log_diagonal - 0.5 * static_cast<double>(n) * std::log(2.0 * std::numbers::pi);
-  if (!std::isfinite(value)) return fail(-1);
+  // What is not finite need not be differentiated.
+  if (!std::isfinite(log_likelihood(parts, static_cast<double>(n), 1))) {
+    return finish_plain(data, theta, parts, 0, nullptr, out);
+  }
 
   const std::int64_t block = factor_block(n);
   double* inverse = l;
@@ -162,26 +182,19 @@ void CpuBackend::evaluate_likelihood(const CpuData& data, const double* theta, L
     }
   });
 
-  out[0] = 0;
-  out[1] = value;
-  double* gradient = out + 2;
-  std::fill(gradient, gradient + groups + 3, 0.0);
-  double trace = 0;
+  double* group_sums = space.group_sums.need(static_cast<std::size_t>(groups));
+  std::fill_n(group_sums, groups, 0.0);
+  double inverse_trace = 0;
   double known_trace = 0;  // of W times the known noise
   for (std::size_t i = 0; i < data.noise.size(); ++i) known_trace += data.noise[i] * alpha[i] * alpha[i];
   for (std::int64_t t = 0; t < tiles; ++t) {
     const double* sums = partial + t * (dims + 2);
-    for (std::int64_t k = 0; k < dims; ++k) gradient[data.group[static_cast<std::size_t>(k)]] += sums[k];
-    trace += sums[dims];
+    for (std::int64_t k = 0; k < dims; ++k) group_sums[data.group[static_cast<std::size_t>(k)]] += sums[k];
+    inverse_trace += sums[dims];
     known_trace -= sums[dims + 1];
   }
-  // tr(W s2 C) = tr(W K) - tr(W diagonal); tr(W K) = quadratic - n.
-  const double diagonal = noise + jitter * (signal + noise);
-  const double w_trace = alpha_square - trace;
-  gradient[groups] = 0.5 * ((quadratic - static_cast<double>(n)) - diagonal * w_trace - known_trace +
-                            jitter * signal * w_trace);
-  gradient[groups + 1] = 0.5 * noise * (1.0 + jitter) * w_trace;
-  gradient[groups + 2] = alpha_sum;
+  parts.trace = 0.5 * (alpha_square - inverse_trace);
+  finish_plain(data, theta, parts, known_trace, group_sums, out);
 }
 
 void CpuBackend::mll_value_grad(ResidentData& resident, ConstView theta, View out) {
@@ -202,6 +215,7 @@ void CpuBackend::mll_value_grad(ResidentData& resident, ConstView theta, View ou
   const auto member = [&](std::int64_t b, int worker) {
     evaluate_likelihood(data, theta.column(b), spaces_[static_cast<std::size_t>(worker)], out.column(b));
   };
+  if (data.n <= kMostPointsOfLanes && batch > 1) return likelihood_by_lanes(data, theta, out);
   if (data.n < kAloneBelow) {
     pool_.run(batch, [&](std::int64_t b, int worker) { Pool::alone([&] { member(b, worker); }); });
     return;

@@ -4,6 +4,29 @@
 
 namespace krigon::detail {
 
+/// Likelihoods of one vector of thetas, a lane each, on the same points: likelihood_lanes. What is said to be
+/// by lanes has an entry for each lane, one behind the other.
+struct LaneProblem {
+  std::int32_t kind;  ///< a CovarianceKind, neither periodic nor linear
+  std::int64_t n;     ///< at least 1
+  std::int64_t columns;
+  std::int64_t groups;
+  const double* points;                 ///< D x n, a column is a point; not scaled
+  const std::int32_t* group;            ///< of each column, or null where column d is group d
+  const double* targets;                ///< n
+  const double* noise;                  ///< n, or null
+  const double* inverse_square_length;  ///< of each group, by lanes
+  const double* signal;                 ///< by lanes
+  const double* diagonal;               ///< noise and jitter, by lanes
+  const double* mean;                   ///< by lanes
+
+  /// The rows of the result, by lanes. kStatus as a backend's info; with r = y - mean, alpha = K^-1 r and
+  /// M = (alpha alpha' - K^-1) o weight, kQuadratic = r' alpha, kTrace = tr K^-1, kKnownTrace = the trace of
+  /// alpha alpha' - K^-1 times the points' noise, kSums + g = sum over i > j of M_ij times the squared scaled
+  /// distance in group g.
+  enum Row { kStatus, kQuadratic, kAlphaSquare, kAlphaSum, kTrace, kKnownTrace, kSums };
+};
+
 /// The CPU's inner loops, compiled once per instruction set (tiles_body.inc) and chosen at run time.
 /// Plain pointers only. Matrices are column-major; "padded" means that rows up to the next multiple of
 /// kRowPadding are there to be read and written.
@@ -52,6 +75,12 @@ struct Tiles {
 
   /// sum_i x_i (x_i s_i - 2 p_i).
   double (*weighted_square)(std::int64_t n, const double* x, const double* s, const double* p);
+
+  int lanes;  ///< of a vector
+  /// Doubles that likelihood_lanes works in.
+  std::int64_t (*lane_work)(std::int64_t n, std::int64_t groups);
+  /// out: kSums + groups rows by lanes; diagonal: L's, n rows by lanes.
+  void (*likelihood_lanes)(const LaneProblem& problem, double* work, double* out, double* diagonal);
 };
 
 inline constexpr std::int64_t kRowPadding = 16;

@@ -4,4 +4,5 @@
 #define KRIGON_PANEL_COLUMNS 5
 #define KRIGON_SPREAD_VECTORS 5
 #define KRIGON_SPREAD_SUMS 10
+#define KRIGON_LANE_ROWS 2
 #include "backend/tiles_body.inc"

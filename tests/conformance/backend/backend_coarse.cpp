@@ -135,19 +135,25 @@ TEST_P(BackendCoarse, LikelihoodAgreesWithPlainLoopsAndItsGradientWithDifference
   }
 }
 
-TEST_P(BackendCoarse, LikelihoodOfABatchIsTheSameBitsAsOneByOne) {
-  for (const std::int64_t n : {30, 150, 200}) {
-    const Problem p = problem(n, {0, 1, 2});
+TEST_P(BackendCoarse, LikelihoodOfABatchIsThatOfOneByOne) {
+  for (const std::int64_t n : {1, 2, 5, 30, 99, 128, 150, 200}) {
+    const Problem p = problem(n, {0, 2, 1, 2});
     const auto data = backend_->load(p.host());
     std::vector<Theta> thetas;
-    for (int b = 0; b < 7; ++b) {
+    for (int b = 0; b < (n < 100 ? 19 : 7); ++b) {
       thetas.push_back(theta3_);
       thetas.back()[static_cast<std::size_t>(b) % 4] += 0.1 * b;
     }
     const auto together = likelihoods(*data, thetas);
     for (std::size_t b = 0; b < thetas.size(); ++b) {
-      EXPECT_EQ(together[b], likelihoods(*data, {thetas[b]}).front()) << n << " " << b;
+      const auto alone = likelihoods(*data, {thetas[b]}).front();
+      EXPECT_EQ(together[b][0], 0);
+      for (std::size_t i = 1; i < alone.size(); ++i) {
+        EXPECT_NEAR(together[b][i], alone[i], 1e-11 * (static_cast<double>(n) + std::abs(alone[i])))
+            << "n " << n << " member " << b << " entry " << i;
+      }
     }
+    EXPECT_EQ(likelihoods(*data, thetas), together) << "the same bits every time";
   }
 }
 
@@ -161,13 +167,26 @@ TEST_P(BackendCoarse, LikelihoodFailsOnlyWhereItMust) {
   huge[0] = -1000;
   Theta rescued = singular;
   rescued.back() = 1e-6;
-  const auto out = likelihoods(*data, {theta3_, singular, rescued, huge, theta3_});
-  EXPECT_EQ(out[0][0], 0);
-  EXPECT_GT(out[1][0], 0);
-  EXPECT_TRUE(std::isnan(out[1][1]) && std::isnan(out[1].back()));
-  EXPECT_EQ(out[2][0], 0);
-  EXPECT_NE(out[3][0], 0);
-  EXPECT_EQ(out[4], out[0]);
+  for (const int copies : {1, 4}) {
+    std::vector<Theta> some, fine;
+    for (int copy = 0; copy < copies; ++copy) {
+      some.insert(some.end(), {theta3_, singular, rescued, huge, theta3_});
+      fine.insert(fine.end(), {theta3_, theta3_, rescued, theta3_, theta3_});
+    }
+    const auto out = likelihoods(*data, some);
+    const auto unharmed = likelihoods(*data, fine);
+    for (std::size_t first = 0; first < out.size(); first += 5) {
+      EXPECT_EQ(out[first][0], 0);
+      EXPECT_GT(out[first + 1][0], 0);
+      EXPECT_LE(out[first + 1][0], 40);
+      EXPECT_TRUE(std::isnan(out[first + 1][1]) && std::isnan(out[first + 1].back()));
+      EXPECT_EQ(out[first + 2][0], 0);
+      EXPECT_NE(out[first + 3][0], 0);
+      for (const std::size_t member : {first, first + 2, first + 4}) {
+        EXPECT_EQ(out[member], unharmed[member]) << "the failing ones leave its bits alone";
+      }
+    }
+  }
 }
 
 TEST_P(BackendCoarse, LikelihoodOfNothingIsZeroAndAnEmptyBatchIsFine) {
@@ -185,11 +204,19 @@ TEST_P(BackendCoarse, NotANumberInTheDataIsAnInfo) {
   auto data = backend_->load(p.host());
   EXPECT_EQ(likelihoods(*data, {theta3_}).front()[0], -1);
   prepared(*data, theta3_, -1);
+  p = problem(50, {0, 1, 2});
+  p.columns[100] = std::nan("");
+  data = backend_->load(p.host());
+  for (const auto& member : likelihoods(*data, std::vector<Theta>(9, theta3_))) EXPECT_EQ(member[0], -1);
   p = problem(10, {0, 1, 2});
   p.targets[4] = std::numeric_limits<double>::infinity();
   data = backend_->load(p.host());
   EXPECT_EQ(likelihoods(*data, {theta3_}).front()[0], -1);
   prepared(*data, theta3_, -1);
+  p = problem(50, {0, 1, 2});
+  p.columns[100] = std::nan("");
+  data = backend_->load(p.host());
+  for (const auto& member : likelihoods(*data, std::vector<Theta>(9, theta3_))) EXPECT_EQ(member[0], -1);
 }
 
 TEST_P(BackendCoarse, PosteriorAgreesWithPlainLoops) {

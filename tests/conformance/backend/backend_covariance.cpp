@@ -355,15 +355,18 @@ TEST_P(BackendCovariance, LikelihoodWithKnownNoiseAndSeveralOutputs) {
         const auto data = backend_->load(p.host());
         const Theta t = theta(spec, n == 30 ? 1e-3 : 0.0);
         const ThetaLayout layout = layout_of(spec);
-        // A batch with a copy of itself in another place: members keep to themselves.
-        const Device thetas = device(layout.rows(), 2);
-        std::vector<double> flat = theta(spec);
-        flat.insert(flat.end(), t.begin(), t.end());
+        // A batch, among others: members keep to themselves.
+        constexpr std::int64_t kMembers = 8;
+        const Device thetas = device(layout.rows(), kMembers);
+        std::vector<double> flat;
+        for (std::int64_t b = 0; b < kMembers; b += 2) {
+          for (const Theta& member : {theta(spec), t}) flat.insert(flat.end(), member.begin(), member.end());
+        }
         put(thetas, flat);
-        const Device out = device(layout.parameters() + 2, 2);
+        const Device out = device(layout.parameters() + 2, kMembers);
         backend_->mll_value_grad(*data, thetas, out);
-        const auto both = get(out);
-        const std::vector<double> found(both.begin() + layout.parameters() + 2, both.end());
+        const auto members = get(out);
+        const std::vector<double> found(members.end() - layout.parameters() - 2, members.end());
         EXPECT_EQ(found[0], 0);
         const double expected = naive_likelihood(p, t);
         EXPECT_NEAR(found[1], expected, 1e-9 * (1 + std::abs(expected)));
