@@ -55,6 +55,12 @@ void blas_multiply_triangle(bool right, std::int64_t m, std::int64_t n, double a
               narrow(m), narrow(n), alpha, l, narrow(ldl), b, narrow(ldb));
 }
 
+void blas_multiply_triangle_transposed(std::int64_t m, std::int64_t n, const double* l, std::int64_t ldl,
+                                       double* b, std::int64_t ldb) {
+  cblas_dtrmm(CblasColMajor, CblasLeft, CblasLower, CblasTrans, CblasNonUnit, narrow(m), narrow(n), 1.0, l,
+              narrow(ldl), b, narrow(ldb));
+}
+
 void blas_solve_right_transposed(std::int64_t m, std::int64_t n, const double* l, std::int64_t ldl, double* b,
                                  std::int64_t ldb) {
   cblas_dtrsm(CblasColMajor, CblasRight, CblasLower, CblasTrans, CblasNonUnit, narrow(m), narrow(n), 1.0, l,

@@ -33,6 +33,9 @@ void blas_syrk_transposed_add(std::int64_t n, std::int64_t k, const double* a, s
 /// b := alpha b L (from the right) or alpha L b, b m x n.
 void blas_multiply_triangle(bool right, std::int64_t m, std::int64_t n, double alpha, const double* l,
                             std::int64_t ldl, double* b, std::int64_t ldb);
+/// b := L' b, b m x n.
+void blas_multiply_triangle_transposed(std::int64_t m, std::int64_t n, const double* l, std::int64_t ldl,
+                                       double* b, std::int64_t ldb);
 /// b := b L^-T, b m x n, L n x n.
 void blas_solve_right_transposed(std::int64_t m, std::int64_t n, const double* l, std::int64_t ldl, double* b,
                                  std::int64_t ldb);

@@ -88,8 +88,13 @@ void lower_inverse(Pool& pool, std::int64_t n, const double* l, std::int64_t ldl
     invert_block(columns, x + j * ldx + j, ldx);
     for (std::int64_t i = j + columns; i < n; i += block) {
       const std::int64_t rows = std::min(block, n - i);
-      blas_gemm(false, false, rows, columns, i - j, 1.0, l + j * ldl + i, ldl, x + j * ldx + j, ldx, 0.0,
-                x + j * ldx + i, ldx);
+      double* out = x + j * ldx + i;
+      for (std::int64_t c = 0; c < columns; ++c) std::copy_n(l + (j + c) * ldl + i, rows, out + c * ldx);
+      blas_multiply_triangle(true, rows, columns, 1.0, x + j * ldx + j, ldx, out, ldx);
+      if (i > j + columns) {
+        blas_gemm(false, false, rows, columns, i - j - columns, 1.0, l + (j + columns) * ldl + i, ldl,
+                  x + j * ldx + j + columns, ldx, 1.0, out, ldx);
+      }
       blas_solve_left(false, rows, columns, -1.0, l + i * ldl + i, ldl, x + j * ldx + i, ldx);
     }
   });
@@ -130,8 +135,14 @@ void lower_inverse_in_place(Pool& pool, std::int64_t n, double* l, std::int64_t 
 void inverse_tile(std::int64_t n, const double* x, std::int64_t ldx, std::int64_t i0, std::int64_t rows,
                   std::int64_t j0, std::int64_t columns, double* tile, std::int64_t ldt) {
   if (i0 != j0) {
-    blas_gemm(true, false, rows, columns, n - i0, 1.0, x + i0 * ldx + i0, ldx, x + j0 * ldx + i0, ldx, 0.0,
-              tile, ldt);
+    const double* own = x + i0 * ldx + i0;
+    const double* other = x + j0 * ldx + i0;
+    for (std::int64_t c = 0; c < columns; ++c) std::copy_n(other + c * ldx, rows, tile + c * ldt);
+    blas_multiply_triangle_transposed(rows, columns, own, ldx, tile, ldt);
+    if (n > i0 + rows) {
+      blas_gemm(true, false, rows, columns, n - i0 - rows, 1.0, own + rows, ldx, other + rows, ldx, 1.0, tile,
+                ldt);
+    }
     return;
   }
   const double* diagonal = x + i0 * ldx + i0;
