@@ -27,11 +27,11 @@ struct VecchiaOptions {
   int neighbours = 31;             ///< m of the fit; m + 1 divisible by 4 is fastest
   int prediction_neighbours = 63;  ///< nearest observations that a prediction is conditioned on
   /// Observations that every prediction is conditioned on, beside its neighbours: drawn at random; they carry
-  /// what varies slowly. Take anchors times n doubles of memory. 0: none.
-  /// Fewer where that would be more than half a gigabyte.
-  std::size_t anchors = 2048;
+  /// what varies slowly. Take anchors times n doubles of memory, and anchors^2 n multiplications. 0: none.
+  /// Fewer where that would be more than half a gigabyte, or 8e10.
+  std::size_t anchors = 3072;
   /// Points of the exact fit that the search starts from.
-  std::size_t subset = 2000;
+  std::size_t subset = 4000;
   /// Terms of the likelihood that the first refinement looks at; the last one takes all.
   std::size_t sample = 10000;
   int threads = 0;  ///< 0: as the backend's

@@ -23,6 +23,10 @@ constexpr int kSampleIterations = 30;
 constexpr int kFullIterations = 15;
 /// Points that choose among starts.
 constexpr std::size_t kFewPoints = 1000;
+/// Beyond so many, iterations of the exact fit are as dear as all others together: so many are done, after
+/// which held-out points are predicted no better.
+constexpr std::size_t kManyPoints = 2000;
+constexpr int kExactIterations = 12;
 /// Of the single starts: by how much the logarithms of their lengthscales, and of their standard deviation,
 /// exceed the prior's mode.
 constexpr double kLonger[] = {0.0, 0.75, 1.5};
@@ -66,6 +70,24 @@ FitResult best_of_starts(Backend& backend, const GpData& data, const FitOptions&
   return best;
 }
 
+/// `count` of the points, evenly by their index.
+GpData every_so_many(const GpData& data, std::size_t count) {
+  if (count == data.n) return data;
+  GpData few;
+  few.n = count;
+  few.groups = data.groups;
+  few.covariance = data.covariance;
+  const std::size_t dims = data.column_count();
+  for (std::size_t f = 0; f < count; ++f) {
+    const std::size_t i = f * data.n / count;
+    const auto row = data.columns.begin() + static_cast<std::ptrdiff_t>(i * dims);
+    few.columns.insert(few.columns.end(), row, row + static_cast<std::ptrdiff_t>(dims));
+    few.y.push_back(data.y[i]);
+    if (!data.noise.empty()) few.noise.push_back(data.noise[i]);
+  }
+  return few;
+}
+
 /// The exact fit of at most `count` of the points, as hyperparameters in the units of z.
 FitResult fit_subset(Backend& backend, const GpData& data, std::span<const double> z,
                      std::span<const double> noise, const FitOptions& options, std::size_t count) {
@@ -91,26 +113,16 @@ FitResult fit_subset(Backend& backend, const GpData& data, std::span<const doubl
   FitOptions exact = options;
   exact.output = OutputScaling::standardise;
   // On few points from usual starts, and from where outputs vary slowly and much: short and long lengthscales
-  // are often two optima, and the search would stay with the first that it meets.
-  FitResult result;
-  if (part.n <= kFewPoints) {
-    result = best_of_starts(backend, part, exact);
-  } else {
-    GpData few = part;
-    few.n = kFewPoints;
-    few.columns.clear();
-    few.y.clear();
-    few.noise.clear();
-    for (std::size_t f = 0; f < kFewPoints; ++f) {
-      const std::size_t i = f * part.n / kFewPoints;
-      const auto row = part.columns.begin() + static_cast<std::ptrdiff_t>(i * dims);
-      few.columns.insert(few.columns.end(), row, row + static_cast<std::ptrdiff_t>(dims));
-      few.y.push_back(part.y[i]);
-      if (!noise.empty()) few.noise.push_back(part.noise[i]);
-    }
-    exact.warm_start = best_of_starts(backend, few, exact).hyperparameters;
+  // are often two optima, and the search would stay with the first that it meets. From there on twice as many
+  // points at a time: the optimum moves on with their number, towards longer lengthscales.
+  std::size_t some = std::min(part.n, kFewPoints);
+  FitResult result = best_of_starts(backend, every_so_many(part, some), exact);
+  while (some < part.n) {
+    some = std::min(part.n, 2 * some);
+    exact.warm_start = result.hyperparameters;
     exact.starts = 1;
-    result = fit(backend, part, exact);
+    if (some > kManyPoints) exact.max_iterations = std::min(options.max_iterations, kExactIterations);
+    result = fit(backend, every_so_many(part, some), exact);
   }
   // From the subset's standardised outputs back to all points'.
   const double spread = result.transform.spread / result.transform.factor;

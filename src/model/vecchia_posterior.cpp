@@ -23,7 +23,14 @@ using detail::VecchiaTiles;
 
 namespace {
 constexpr std::size_t kAnchorEntries = std::size_t{1} << 26U;  ///< half a gigabyte of doubles
+constexpr double kAnchorProducts = 8e10;                       ///< about two seconds of two processors
+
+/// Of so many wanted, those that neither memory nor time is too dear for.
+std::size_t anchor_count(std::size_t wanted, std::size_t n) {
+  const auto quick = static_cast<std::size_t>(std::sqrt(kAnchorProducts / static_cast<double>(n)));
+  return std::min({wanted, n, kAnchorEntries / n, std::max<std::size_t>(quick, 1)});
 }
+}  // namespace
 
 struct VecchiaPosterior::Impl {
   Hyperparameters hyperparameters;
@@ -196,8 +203,7 @@ VecchiaPosterior::VecchiaPosterior(Backend& backend, const GpData& data,
   if (vecchia.anchors == 0 || data.n == 0) return;
   std::vector<std::int32_t> anchors(data.n);
   std::iota(anchors.begin(), anchors.end(), 0);
-  const std::size_t count =
-      std::min({vecchia.anchors, data.n, kAnchorEntries / std::max<std::size_t>(data.n, 1)});
+  const std::size_t count = anchor_count(vecchia.anchors, data.n);
   Random random(0, data.n, Purpose::vecchia);
   for (std::size_t i = 0; i < count; ++i) std::swap(anchors[i], anchors[i + random.below(data.n - i)]);
   anchors.resize(count);
