@@ -1,10 +1,15 @@
 #include "backend/blas.hpp"
 
+#include <algorithm>
+#include <vector>
+
 #include <cblas.h>
 #include <omp.h>
 
 extern "C" {
 void dpotrf_(const char* uplo, const int* n, double* a, const int* lda, int* info);
+void dsyev_(const char* job, const char* uplo, const int* n, double* a, const int* lda, double* w,
+            double* work, const int* size, int* info);
 void dtrtri_(const char* uplo, const char* diagonal, const int* n, double* a, const int* lda, int* info);
 void dlauum_(const char* uplo, const int* n, double* a, const int* lda, int* info);
 }
@@ -104,6 +109,16 @@ void lapack_lower_square(std::int64_t n, double* a, std::int64_t lda) {
   const int leading = narrow(lda);
   int info = 0;
   dlauum_("L", &order, a, &leading, &info);
+}
+
+std::int64_t lapack_eigenvectors(std::int64_t n, double* a, std::int64_t lda, double* values) {
+  const int order = narrow(n);
+  const int leading = narrow(lda);
+  const int size = narrow(std::max<std::int64_t>(1, 34 * n));
+  std::vector<double> work(static_cast<std::size_t>(size));
+  int info = 0;
+  dsyev_("V", "L", &order, a, &leading, values, work.data(), &size, &info);
+  return info;
 }
 
 void describe_blas(BackendInfo& info) {

@@ -52,6 +52,10 @@ void lapack_lower_inverse(std::int64_t n, double* a, std::int64_t lda);
 /// The lower triangle of a := L' L, given L in it.
 void lapack_lower_square(std::int64_t n, double* a, std::int64_t lda);
 
+/// Eigenvalues of the symmetric a (lower triangle) into `values`, ascending; a := the eigenvectors, a column
+/// each. LAPACK's info.
+std::int64_t lapack_eigenvectors(std::int64_t n, double* a, std::int64_t lda, double* values);
+
 /// What was loaded, and what judge_blas says of it.
 void describe_blas(BackendInfo& info);
 /// Warnings and advice for these kernels and this way to run in parallel.

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "backend/blas.hpp"
 #include "core/random.hpp"
 #include "krigon/error.hpp"
 #include "model/gp.hpp"
@@ -23,8 +24,11 @@ constexpr std::size_t kMostScreenPoints = 512;
 /// That start a fit on all points, and how far they race; then the leader alone goes on.
 constexpr std::size_t kFinalists = 2;
 constexpr int kRaceEvaluations = 8;
-/// Pairs that the search remembers: about as many as there are hyperparameters in a usual study.
-constexpr int kMemory = 25;
+/// Pairs that a search remembers, at most. Of few points the model's own arithmetic is as dear as the
+/// likelihood's: then but one more than there are hyperparameters.
+constexpr std::size_t kMemory = 25;
+constexpr double kDifference = 1e-3;      ///< of a logarithm, for second derivatives
+constexpr double kLeastCurvature = 0.05;  ///< about that of the priors
 const double kStartNoise = std::log(0.01);
 /// In nats; two iterations in a row that gain less end a fit.
 constexpr double kMinDecrease = 0.002;
@@ -115,14 +119,17 @@ struct Search {
 };
 
 struct SearchLimits {
+  std::size_t points = 0;
   int max_iterations = 0;
   int race_evaluations = 0;
 };
 
 Search search(NegativeLogPosterior& objective, std::span<const double> starts, const FitOptions& options,
-              const SearchLimits& limits) {
+              const SearchLimits& limits, std::span<const Curvature> known = {}) {
   Search found;
-  const LbfgsbOptions lbfgsb{.memory = kMemory,
+  const std::size_t memory =
+      limits.points > kScreenPoints ? kMemory : std::min(kMemory, objective.dimension() + 1);
+  const LbfgsbOptions lbfgsb{.memory = static_cast<int>(memory),
                              .max_iterations = limits.max_iterations,
                              .max_evaluations = 2 * limits.max_iterations + 20,
                              .tolerance = options.tolerance,
@@ -134,7 +141,7 @@ Search search(NegativeLogPosterior& objective, std::span<const double> starts, c
         ++found.iterations;
         objective(theta, value, gradient);
       },
-      objective.dimension(), starts, objective.lower(), objective.upper(), lbfgsb);
+      objective.dimension(), starts, objective.lower(), objective.upper(), lbfgsb, known);
   return found;
 }
 
@@ -144,11 +151,57 @@ std::size_t screen_points(std::size_t n) {
   return std::clamp(n / kScreenShare, kScreenPoints, std::min(n, kMostScreenPoints));
 }
 
-/// What goes on from trial fits on a random part of the points: the first start as it was, which does not
-/// depend on the part, and the best ends.
-std::vector<double> screen(Backend& backend, const GpData& data, std::span<const double> z,
-                           std::span<const double> noise, const Priors& priors, const FitOptions& options,
-                           std::span<const double> starts, Random& random, FitResult& result) {
+/// The second derivatives at an end of a search, from differences of gradients at the neighbouring points,
+/// all evaluated as one batch; `scale` times that, and never less than kLeastCurvature in any direction. As
+/// pairs along the eigenvectors, whose quasi-Newton updates make that matrix exactly.
+Curvature curvature_at(NegativeLogPosterior& objective, const LbfgsbResult& end, double scale) {
+  const std::size_t p = objective.dimension();
+  if (p > kMemory) return {};  // in part it would be worse than nothing
+  std::vector<double> theta, value(p), gradient(p * p);
+  std::vector<double> step(p);
+  for (std::size_t i = 0; i < p; ++i) {
+    theta.insert(theta.end(), end.x.begin(), end.x.end());
+    double& moved = theta[i * p + i];
+    step[i] = moved + kDifference <= objective.upper()[i] ? kDifference : -kDifference;
+    moved += step[i];
+  }
+  objective(theta, value, gradient);
+  std::vector<double> hessian(p * p);
+  for (std::size_t i = 0; i < p; ++i) {
+    for (std::size_t j = 0; j < p; ++j) {
+      const double second = (gradient[i * p + j] - end.gradient[j]) / step[i];
+      if (!std::isfinite(second)) return {};
+      hessian[i * p + j] += 0.5 * second;
+      hessian[j * p + i] += 0.5 * second;
+    }
+  }
+  std::vector<double> eigenvalue(p);
+  const auto order = static_cast<std::int64_t>(p);
+  if (detail::lapack_eigenvectors(order, hessian.data(), order, eigenvalue.data()) != 0) return {};
+  Curvature known;
+  for (std::size_t i = 0; i < p; ++i) {
+    // The steepest last: they are forgotten last.
+    const double curvature = std::max(scale * std::abs(eigenvalue[i]), kLeastCurvature);
+    for (std::size_t j = 0; j < p; ++j) {
+      known.steps.push_back(hessian[i * p + j]);
+      known.changes.push_back(curvature * hessian[i * p + j]);
+    }
+  }
+  return known;
+}
+
+/// Where the search on all points begins.
+struct Finalists {
+  std::vector<double> starts;
+  std::vector<Curvature> curvature;
+};
+
+/// The first start, the best end of trial fits on a random part of the points, and the likelihood's curvature
+/// there, in proportion to the number of points: the search on all of them need not learn it, at a
+/// factorisation a time.
+Finalists screen(Backend& backend, const GpData& data, std::span<const double> z,
+                 std::span<const double> noise, const Priors& priors, const FitOptions& options,
+                 std::span<const double> starts, Random& random, FitResult& result) {
   GpData part;
   part.n = screen_points(data.n);
   part.groups = data.groups;
@@ -163,15 +216,27 @@ std::vector<double> screen(Backend& backend, const GpData& data, std::span<const
     if (!noise.empty()) part_noise.push_back(noise[i]);
   }
   NegativeLogPosterior objective(backend, part, part_z, part_noise, priors);
-  const Search found = search(objective, starts, options, {.max_iterations = kScreenIterations});
-  result.evaluations += objective.evaluations();
+  const Search found =
+      search(objective, starts, options, {.points = part.n, .max_iterations = kScreenIterations});
   result.iterations += found.iterations;
-  std::vector<double> finalists(starts.begin(),
-                                starts.begin() + static_cast<std::ptrdiff_t>(objective.dimension()));
+  Finalists finalists;
+  const double more = static_cast<double>(data.n) / static_cast<double>(part.n);
+  const auto go_on = [&](const LbfgsbResult& end) {
+    finalists.starts.insert(finalists.starts.end(), end.x.begin(), end.x.end());
+    finalists.curvature.push_back(curvature_at(objective, end, more));
+  };
+  // The first start as it was, which does not depend on the part.
+  LbfgsbResult first;
+  first.x.assign(starts.begin(), starts.begin() + static_cast<std::ptrdiff_t>(objective.dimension()));
+  first.gradient.resize(first.x.size());
+  std::vector<double> value(1);
+  objective(first.x, value, first.gradient);
+  go_on(first);
   for (const LbfgsbResult* end : found.ranked()) {
-    if (finalists.size() == kFinalists * objective.dimension()) break;
-    finalists.insert(finalists.end(), end->x.begin(), end->x.end());
+    if (finalists.curvature.size() == kFinalists) break;
+    go_on(*end);
   }
+  result.evaluations += objective.evaluations();
   return finalists;
 }
 
@@ -206,17 +271,19 @@ FitResult fit(Backend& backend, const GpData& data, const FitOptions& options) {
   NegativeLogPosterior objective(backend, data, z, noise, priors);
   std::vector<double> starts = start_rows(options, priors, layout, random);
   const std::size_t parameters = objective.dimension();
-  SearchLimits limits;
+  SearchLimits limits{.points = data.n};
+  Finalists finalists;
   if (data.n == 0) {
     starts = detail::pack(result.hyperparameters);
   } else if (!options.optimise) {
     starts.resize(parameters);
   } else if (data.n > kScreenPoints && options.starts > 1) {
-    starts = screen(backend, data, z, noise, priors, options, starts, random, result);
+    finalists = screen(backend, data, z, noise, priors, options, starts, random, result);
+    starts = finalists.starts;
     limits.race_evaluations = options.warm_start ? kRaceEvaluations : 0;
   }
   if (options.optimise && data.n > 0) limits.max_iterations = options.max_iterations;
-  const Search found = search(objective, starts, options, limits);
+  const Search found = search(objective, starts, options, limits, finalists.curvature);
   result.iterations += found.iterations;
 
   std::vector<double> value(1);

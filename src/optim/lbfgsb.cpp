@@ -20,7 +20,7 @@ using detail::QuasiNewton;
 class Search {
  public:
   Search(std::span<const double> x0, std::span<const double> lower, std::span<const double> upper,
-         const LbfgsbOptions& options)
+         const LbfgsbOptions& options, const Curvature* known)
       : options_(options),
         n_(x0.size()),
         lower_(lower.begin(), lower.end()),
@@ -38,6 +38,10 @@ class Search {
       x_[i] = std::isnan(x_[i]) ? lower_[i] : std::clamp(x_[i], lower_[i], upper_[i]);
     }
     trial_ = x_;
+    if (known == nullptr) return;
+    for (std::size_t at = 0; at < known->steps.size(); at += n_) {
+      model_.update(std::span(known->steps).subspan(at, n_), std::span(known->changes).subspan(at, n_));
+    }
   }
 
   bool done() const { return done_; }
@@ -86,7 +90,15 @@ class Search {
   }
 
   LbfgsbResult result() const {
-    return {x_, value_, g_, projected_gradient(), iterations_, evaluations_, status_};
+    return {
+        x_,
+        value_,
+        g_,
+        projected_gradient(),
+        iterations_,
+        evaluations_,
+        status_,
+        {{model_.steps().begin(), model_.steps().end()}, {model_.changes().begin(), model_.changes().end()}}};
   }
 
  private:
@@ -203,7 +215,8 @@ void stop_all_but_best(std::vector<Search>& searches) {
 
 std::vector<LbfgsbResult> minimise_lbfgsb(const BatchObjective& objective, std::size_t dimension,
                                           std::span<const double> x0, std::span<const double> lower,
-                                          std::span<const double> upper, const LbfgsbOptions& options) {
+                                          std::span<const double> upper, const LbfgsbOptions& options,
+                                          std::span<const Curvature> known) {
   const std::size_t starts = dimension == 0 ? 0 : x0.size() / dimension;
   const bool own_bounds = lower.size() != dimension;
   if (dimension == 0 || x0.size() != starts * dimension || lower.size() != upper.size() ||
@@ -211,6 +224,11 @@ std::vector<LbfgsbResult> minimise_lbfgsb(const BatchObjective& objective, std::
     throw UsageError(
         "minimise_lbfgsb: the shapes of starts and bounds do not match, or the memory is below 1");
   }
+  const bool fits = (known.empty() || known.size() == starts) &&
+                    std::all_of(known.begin(), known.end(), [&](const Curvature& c) {
+                      return c.steps.size() == c.changes.size() && c.steps.size() % dimension == 0;
+                    });
+  if (!fits) throw UsageError("minimise_lbfgsb: the shapes of starts and of what is known do not match");
   std::vector<Search> searches;
   searches.reserve(starts);
   for (std::size_t s = 0; s < starts; ++s) {
@@ -220,7 +238,8 @@ std::vector<LbfgsbResult> minimise_lbfgsb(const BatchObjective& objective, std::
     for (std::size_t i = 0; i < dimension; ++i) {
       if (!(low[i] <= high[i])) throw UsageError("minimise_lbfgsb: a lower bound is above its upper bound");
     }
-    searches.emplace_back(x0.subspan(s * dimension, dimension), low, high, options);
+    searches.emplace_back(x0.subspan(s * dimension, dimension), low, high, options,
+                          known.empty() ? nullptr : &known[s]);
   }
   std::vector<std::size_t> running;
   std::vector<double> x;

@@ -29,6 +29,13 @@ enum class LbfgsbStatus {
   not_finite,  ///< the objective is not finite at the start
 };
 
+/// What a search has learnt of the second derivatives: differences of x and of the gradient, k x P each,
+/// oldest first.
+struct Curvature {
+  std::vector<double> steps;
+  std::vector<double> changes;
+};
+
 struct LbfgsbResult {
   std::vector<double> x;  ///< within the bounds exactly
   double value = 0;
@@ -37,6 +44,7 @@ struct LbfgsbResult {
   int iterations = 0;
   int evaluations = 0;
   LbfgsbStatus status = LbfgsbStatus::not_finite;
+  Curvature curvature;
 };
 
 /// Evaluates the points of the starts that are still running: `starts` says which (ascending), x and
@@ -53,12 +61,16 @@ using BatchObjective = std::function<void(std::span<const std::size_t> starts, s
 /// each start its own; equal bounds fix a variable; infinite ones are fine. Misfit shapes and lower >
 /// upper are a UsageError.
 ///
+/// known: nothing, or for each start what is known of the second derivatives around it, as from a search of
+/// a similar objective: the first step then is a quasi-Newton one.
+///
 /// Byrd, Lu, Nocedal, Zhu 1995, "A limited memory algorithm for bound constrained optimization":
 /// generalised Cauchy point, then the minimum over the free variables (its section 5.1), shortened or
 /// projected (Morales and Nocedal 2011), whichever the model prefers; a line search for the strong Wolfe
 /// conditions (Nocedal and Wright 2006, algorithms 3.5 and 3.6).
 std::vector<LbfgsbResult> minimise_lbfgsb(const BatchObjective& objective, std::size_t dimension,
                                           std::span<const double> x0, std::span<const double> lower,
-                                          std::span<const double> upper, const LbfgsbOptions& options = {});
+                                          std::span<const double> upper, const LbfgsbOptions& options = {},
+                                          std::span<const Curvature> known = {});
 
 }  // namespace krigon

@@ -22,6 +22,10 @@ class QuasiNewton {
   /// Takes the pair in, if its curvature is safely positive.
   void update(std::span<const double> s, std::span<const double> y);
 
+  /// What was taken in, oldest first: a row a pair.
+  std::span<const double> steps() const { return {s_.data(), pairs_ * n_}; }
+  std::span<const double> changes() const { return {y_.data(), pairs_ * n_}; }
+
   /// The point that the model proposes from x: the generalised Cauchy point, then the free variables'
   /// minimum. False where the model is singular (then reset and ask again).
   bool propose(std::span<const double> x, std::span<const double> g, std::span<const double> lower,

@@ -296,6 +296,60 @@ TEST(Lbfgsb, OnlyTheLeaderOfARaceGoesOn) {
   EXPECT_EQ(won[1].evaluations, 1);
 }
 
+TEST(Lbfgsb, WhatIsKnownOfTheCurvatureNeedNotBeLearntAgain) {
+  // f = (x - 1)' A (x - 1) / 2 with A of very different eigenvalues, along turned axes.
+  constexpr std::size_t kN = 6;
+  Random random(3, 1, Purpose::candidates);
+  std::vector<std::vector<double>> axes;
+  for (std::size_t i = 0; i < kN; ++i) {
+    std::vector<double> axis(kN);
+    for (double& v : axis) v = random.normal();
+    for (const auto& other : axes) {
+      double along = 0;
+      for (std::size_t k = 0; k < kN; ++k) along += axis[k] * other[k];
+      for (std::size_t k = 0; k < kN; ++k) axis[k] -= along * other[k];
+    }
+    double length = 0;
+    for (const double v : axis) length += v * v;
+    for (double& v : axis) v /= std::sqrt(length);
+    axes.push_back(axis);
+  }
+  Curvature known;
+  for (std::size_t i = 0; i < kN; ++i) {
+    for (const double v : axes[i]) known.steps.push_back(v);
+    for (const double v : axes[i]) known.changes.push_back(std::pow(10.0, static_cast<double>(i)) * v);
+  }
+  const auto quadratic = each([&](Point x, std::span<double> g) {
+    double value = 0;
+    std::fill(g.begin(), g.end(), 0.0);
+    for (std::size_t i = 0; i < kN; ++i) {
+      double along = 0;
+      for (std::size_t k = 0; k < kN; ++k) along += axes[i][k] * (x[k] - 1);
+      const double scale = std::pow(10.0, static_cast<double>(i));
+      value += 0.5 * scale * along * along;
+      for (std::size_t k = 0; k < kN; ++k) g[k] += scale * along * axes[i][k];
+    }
+    return value;
+  });
+  const std::vector<double> x0 = {3, -2, 0.5, 2, -1, 4}, lower(kN, -10.0), upper(kN, 10.0);
+  const LbfgsbOptions options{.memory = 10, .tolerance = 1e-6};
+  const auto without = minimise_lbfgsb(quadratic, kN, x0, lower, upper, options).front();
+  const auto with = minimise_lbfgsb(quadratic, kN, x0, lower, upper, options, std::span(&known, 1)).front();
+  EXPECT_GT(without.iterations, 6);
+  EXPECT_LE(with.iterations, 2) << "Newton's step";
+  EXPECT_THAT(with.x, testing::Each(DoubleNear(1, 1e-5)));
+  // What a search ends with is of use to the next.
+  const auto again =
+      minimise_lbfgsb(quadratic, kN, x0, lower, upper, options, std::span(&without.curvature, 1)).front();
+  EXPECT_LT(again.iterations, without.iterations);
+  EXPECT_EQ(without.curvature.steps.size(), without.curvature.changes.size());
+
+  known.changes.pop_back();
+  EXPECT_THROW(minimise_lbfgsb(quadratic, kN, x0, lower, upper, options, std::span(&known, 1)), UsageError);
+  EXPECT_THROW(minimise_lbfgsb(quadratic, kN, x0, lower, upper, options, std::vector<Curvature>(2)),
+               UsageError);
+}
+
 TEST(Lbfgsb, RefusesMisfitShapes) {
   const std::vector<double> two = {0, 0};
   const std::vector<double> three = {1, 1, 1};

@@ -155,8 +155,8 @@ TEST(GpSampler, HyperparametersAreCarriedBetweenRefits) {
 
 TEST(GpSampler, LearnsWhereTrialsFail) {
   // The lowest values lie at the edge of a region where every trial fails, a third of the space.
-  const auto run = [](bool failures) {
-    const auto sampler = make_gp_sampler(plane(), 5, cpu());
+  const auto run = [](bool failures, std::uint64_t seed) {
+    const auto sampler = make_gp_sampler(plane(), seed, cpu());
     Told study(plane());
     int failed = 0;
     double best = 10;
@@ -174,9 +174,16 @@ TEST(GpSampler, LearnsWhereTrialsFail) {
     }
     return std::pair(failed, best);
   };
-  const auto [failed, best] = run(true);
-  EXPECT_LT(failed, 20);  // of 40; without a model of failures nearly all, since values fall that way
-  EXPECT_LT(best, 0.36);  // 0.34 at the edge
+  // Of 40 each; without a model of failures nearly all, since values fall that way. A single search's number
+  // is between 16 and 21.
+  constexpr std::uint64_t kSeeds = 5;
+  int all_failed = 0;
+  for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    const auto [failed, best] = run(true, seed);
+    all_failed += failed;
+    EXPECT_LT(best, 0.36) << "seed " << seed;  // 0.34 at the edge
+  }
+  EXPECT_LT(all_failed, 20 * static_cast<int>(kSeeds));
 }
 
 TEST(GpSampler, AStoppedTrialIsNotTakenForAFinishedOne) {
