@@ -24,6 +24,10 @@ constexpr std::size_t kMostScreenPoints = 512;
 /// That start a fit on all points, and how far they race; then the leader alone goes on.
 constexpr std::size_t kFinalists = 2;
 constexpr int kRaceEvaluations = 8;
+/// Of a logarithm: further away the model knows nothing, and what is tried there is mostly far too high.
+constexpr double kMaxStep = 1;
+/// One of them that falls so far behind ends: mostly both are on their way to the same optimum.
+constexpr double kHopelessGains = 10;
 /// Pairs that a search remembers, at most. Of few points the model's own arithmetic is as dear as the
 /// likelihood's: then but one more than there are hyperparameters.
 constexpr std::size_t kMemory = 25;
@@ -122,6 +126,7 @@ struct SearchLimits {
   std::size_t points = 0;
   int max_iterations = 0;
   int race_evaluations = 0;
+  double hopeless_gains = 0;
 };
 
 Search search(NegativeLogPosterior& objective, std::span<const double> starts, const FitOptions& options,
@@ -134,7 +139,9 @@ Search search(NegativeLogPosterior& objective, std::span<const double> starts, c
                              .max_evaluations = 2 * limits.max_iterations + 20,
                              .tolerance = options.tolerance,
                              .min_decrease = kMinDecrease,
-                             .race_evaluations = limits.race_evaluations};
+                             .race_evaluations = limits.race_evaluations,
+                             .hopeless_gains = limits.hopeless_gains,
+                             .max_step = kMaxStep};
   found.results = minimise_lbfgsb(
       [&](std::span<const std::size_t>, std::span<const double> theta, std::span<double> value,
           std::span<double> gradient) {
@@ -281,6 +288,7 @@ FitResult fit(Backend& backend, const GpData& data, const FitOptions& options) {
     finalists = screen(backend, data, z, noise, priors, options, starts, random, result);
     starts = finalists.starts;
     limits.race_evaluations = options.warm_start ? kRaceEvaluations : 0;
+    limits.hopeless_gains = kHopelessGains;
   }
   if (options.optimise && data.n > 0) limits.max_iterations = options.max_iterations;
   const Search found = search(objective, starts, options, limits, finalists.curvature);

@@ -85,6 +85,8 @@ class Search {
   }
 
   double value() const { return value_; }
+  /// Of the last two iterations; infinite before them.
+  double recent_gain() const { return recent_gain_; }
   void outrun() {
     if (!done_) finish(LbfgsbStatus::outrun);
   }
@@ -132,6 +134,8 @@ class Search {
     model_.update(s_, y_);
     take_best();
     ++iterations_;
+    recent_gain_ = last_gain_ + gain;
+    last_gain_ = gain;
     small_gains_ = gain < options_.min_decrease ? small_gains_ + 1 : 0;
     if (small_gains_ >= 2 && projected_gradient() > options_.tolerance)
       return finish(LbfgsbStatus::small_gain);
@@ -159,7 +163,10 @@ class Search {
       }
       if (slope < 0 && std::isfinite(length)) {
         // The first step, with no scale known, moves by a length of 1.
-        const double first = model_.empty() ? std::min(1.0, 1.0 / std::sqrt(length)) : 1.0;
+        double first = model_.empty() ? std::min(1.0, 1.0 / std::sqrt(length)) : 1.0;
+        if (options_.max_step > 0) {
+          for (const double d : direction_) first = std::min(first, options_.max_step / std::abs(d));
+        }
         line_.emplace(value_, slope, first, longest_step());
         return set_trial();
       }
@@ -195,6 +202,8 @@ class Search {
   int iterations_ = 0;
   int evaluations_ = 0;
   int small_gains_ = 0;
+  double last_gain_ = std::numeric_limits<double>::infinity();
+  double recent_gain_ = std::numeric_limits<double>::infinity();
   bool done_ = false;
   LbfgsbStatus status_ = LbfgsbStatus::not_finite;
 };
@@ -208,6 +217,17 @@ void stop_all_but_best(std::vector<Search>& searches) {
   if (best == searches.end() || !std::isfinite(best->value())) return;
   for (auto search = searches.begin(); search != searches.end(); ++search) {
     if (search != best) search->outrun();
+  }
+}
+
+/// Those that lag behind the lowest by more than `gains` times what they have lately gained.
+void stop_hopeless(std::vector<Search>& searches, double gains) {
+  double lowest = std::numeric_limits<double>::infinity();
+  for (const Search& search : searches) {
+    if (std::isfinite(search.value())) lowest = std::min(lowest, search.value());
+  }
+  for (Search& search : searches) {
+    if (search.value() - gains * search.recent_gain() > lowest) search.outrun();
   }
 }
 
@@ -247,6 +267,7 @@ std::vector<LbfgsbResult> minimise_lbfgsb(const BatchObjective& objective, std::
   std::vector<double> gradient;
   for (int step = 0;; ++step) {
     if (step > 0 && step == options.race_evaluations) stop_all_but_best(searches);
+    if (options.hopeless_gains > 0) stop_hopeless(searches, options.hopeless_gains);
     running.clear();
     x.clear();
     for (std::size_t s = 0; s < starts; ++s) {

@@ -18,13 +18,18 @@ struct LbfgsbOptions {
   double min_decrease = 0;
   /// After that many evaluations of each start only the one with the lowest value goes on; 0: all do.
   int race_evaluations = 0;
+  /// A start ends when its last two iterations' gains, so many times over, would not take it past the lowest
+  /// value of any; 0: none does.
+  double hopeless_gains = 0;
+  /// No entry of x moves by more in a line search's first step; 0: as the model says.
+  double max_step = 0;
 };
 
 enum class LbfgsbStatus {
   converged,   ///< the projected gradient is below the tolerance
   small_gain,  ///< by min_decrease
   limit,       ///< iterations or evaluations
-  outrun,      ///< behind another start at the end of the race
+  outrun,      ///< behind another start: at the end of the race, or hopelessly
   stalled,     ///< no lower value along the steepest descent: at the limit of the objective's precision
   not_finite,  ///< the objective is not finite at the start
 };

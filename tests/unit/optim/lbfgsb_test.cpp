@@ -296,6 +296,52 @@ TEST(Lbfgsb, OnlyTheLeaderOfARaceGoesOn) {
   EXPECT_EQ(won[1].evaluations, 1);
 }
 
+TEST(Lbfgsb, WhoFallsHopelesslyBehindEnds) {
+  // Two valleys, of which the second is 10 higher, seen from starts that descend alike.
+  const auto valleys = each([](Point x, std::span<double> g) {
+    const double centre = x[0] < 0 ? -5 : 5;
+    const double high = x[0] < 0 ? 0 : 10;
+    const double a = x[0] - centre;
+    g[0] = 4 * a * a * a + 0.2 * a;
+    g[1] = 2 * (x[1] - 1);
+    return high + a * a * a * a + 0.1 * a * a + (x[1] - 1) * (x[1] - 1);
+  });
+  const std::vector<double> x0 = {-4, 3, 4, 3}, lower = {-9, -9}, upper = {9, 9};
+  const LbfgsbOptions patient{.tolerance = 1e-10};
+  LbfgsbOptions strict = patient;
+  strict.hopeless_gains = 2;
+  const auto all = minimise_lbfgsb(valleys, 2, x0, lower, upper, patient);
+  const auto some = minimise_lbfgsb(valleys, 2, x0, lower, upper, strict);
+  EXPECT_EQ(all[1].status, LbfgsbStatus::converged);
+  EXPECT_EQ(some[1].status, LbfgsbStatus::outrun);
+  EXPECT_LT(some[1].evaluations, all[1].evaluations);
+  EXPECT_GE(some[1].iterations, 2) << "not before it has shown how fast it falls";
+  EXPECT_EQ(some[0].x, all[0].x);
+  EXPECT_EQ(some[0].status, LbfgsbStatus::converged);
+}
+
+TEST(Lbfgsb, StepsKeepToTheirLimit) {
+  // Nearly flat far away: an unbounded first step along the slope would be 1, then far more.
+  std::vector<double> seen;
+  const auto bowl = each([&](Point x, std::span<double> g) {
+    seen.push_back(x[0]);
+    g[0] = x[0] / std::sqrt(1 + x[0] * x[0]);
+    g[1] = 1e-3 * x[1];
+    return std::sqrt(1 + x[0] * x[0]) + 5e-4 * x[1] * x[1];
+  });
+  const LbfgsbResult free = minimise(bowl, {-40, 3}, -100, 100, {.tolerance = 1e-8});
+  double longest = 0;
+  for (std::size_t i = 1; i < seen.size(); ++i) longest = std::max(longest, std::abs(seen[i] - seen[i - 1]));
+  EXPECT_GT(longest, 2);
+  const std::size_t freely = seen.size();
+  seen.clear();
+  const LbfgsbResult held = minimise(bowl, {-40, 3}, -100, 100, {.tolerance = 1e-8, .max_step = 0.25});
+  // The first trial of each line search; later ones may go on from it.
+  EXPECT_LE(std::abs(seen[1] - seen[0]), 0.25 + 1e-12);
+  EXPECT_GT(seen.size(), freely);
+  EXPECT_NEAR(held.value, free.value, 1e-6);
+}
+
 TEST(Lbfgsb, WhatIsKnownOfTheCurvatureNeedNotBeLearntAgain) {
   // f = (x - 1)' A (x - 1) / 2 with A of very different eigenvalues, along turned axes.
   constexpr std::size_t kN = 6;
