@@ -32,7 +32,7 @@ std::int64_t runs_of(std::int64_t n) {
 /// Where run `run` of `runs` begins, its share of the triangle's area being that of the others.
 std::int64_t first_panel(std::int64_t run, std::int64_t runs, std::int64_t panels) {
   const double share = static_cast<double>(run) / static_cast<double>(runs);
-  return static_cast<std::int64_t>(std::sqrt(share) * static_cast<double>(panels) + 0.5);
+  return std::lround(std::sqrt(share) * static_cast<double>(panels));
 }
 
 }  // namespace
