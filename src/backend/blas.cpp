@@ -140,8 +140,7 @@ void judge_blas(BackendInfo& info) {
   if (info.blas_core == "SkylakeX" || info.blas_core == "Cooperlake" || info.blas_core == "SapphireRapids") {
     info.advice.emplace_back(
         "on some CPUs with these kernels small factorisations are faster with OPENBLAS_CORETYPE=Haswell in "
-        "the "
-        "environment, which is read once, when the program starts");
+        "the environment, which is read once, when the program starts");
   }
 }
 

@@ -15,6 +15,11 @@ struct LikelihoodParts;
 
 namespace krigon::detail {
 
+/// Shapes are signed, containers' sizes are not.
+constexpr std::size_t size_of(std::int64_t count) {
+  return static_cast<std::size_t>(count);
+}
+
 /// Memory aligned for vectors that only grows. Zero-filled when it does, what it held lost.
 class Scratch {
  public:

@@ -16,10 +16,6 @@ void check(bool fine, const char* what) {
   if (!fine) throw UsageError(what);
 }
 
-std::size_t size_of(std::int64_t count) {
-  return static_cast<std::size_t>(count);
-}
-
 /// Columns of a task. With half as many, mirroring a matrix touches a page for each 128 bytes.
 constexpr std::int64_t kChunk = 32;
 

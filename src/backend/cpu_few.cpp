@@ -13,10 +13,6 @@ namespace krigon::detail {
 
 namespace {
 
-std::size_t size_of(std::int64_t count) {
-  return static_cast<std::size_t>(count);
-}
-
 constexpr std::int64_t kMostCandidates = 40;
 constexpr std::int64_t kFewestPoints = 512;
 constexpr std::int64_t kCandidatesOfTask = 4;

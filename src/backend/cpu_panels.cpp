@@ -9,10 +9,6 @@ namespace krigon::detail {
 
 namespace {
 
-std::size_t size_of(std::int64_t count) {
-  return static_cast<std::size_t>(count);
-}
-
 constexpr std::int64_t kStretch = 256;
 
 }  // namespace

@@ -10,14 +10,6 @@
 
 namespace krigon::detail {
 
-namespace {
-
-std::size_t size_of(std::int64_t count) {
-  return static_cast<std::size_t>(count);
-}
-
-}  // namespace
-
 void CpuBackend::grow(CpuPosterior& model, std::int64_t capacity) {
   CpuPosterior old(spare_);
   std::swap(old.points, model.points);

@@ -18,10 +18,6 @@ namespace krigon::detail {
 
 namespace {
 
-std::size_t size_of(std::int64_t count) {
-  return static_cast<std::size_t>(count);
-}
-
 constexpr std::int64_t kChunk = 80;  ///< candidates that a thread takes at a time, at most, or one group
 
 }  // namespace

@@ -182,6 +182,7 @@ Curvature curvature_at(NegativeLogPosterior& objective, const LbfgsbResult& end,
       hessian[j * p + i] += 0.5 * second;
     }
   }
+  const detail::SerialBlas serial;
   std::vector<double> eigenvalue(p);
   const auto order = static_cast<std::int64_t>(p);
   if (detail::lapack_eigenvectors(order, hessian.data(), order, eigenvalue.data()) != 0) return {};

@@ -126,8 +126,9 @@ struct FitOptions {
   std::uint64_t stream = 0;  ///< random numbers are a function of (seed, stream): the trial's number
   /// The warm start where there is one, then the prior's mode, then scattered by the prior (both with a
   /// noise variance of at least 0.01); >= 1.
-  /// Beyond kScreenPoints points, several starts are tried on a part of the points, drawn at random. Then
-  /// the first start and the best ends race on all points for a few steps, and the leader goes on.
+  /// Beyond kScreenPoints points, several starts are tried on a part of the points, drawn at random. Then the
+  /// first start and the best end are searched from on all; one that falls hopelessly behind the other ends,
+  /// and with a warm start the one behind after a few steps.
   int starts = 4;
   std::optional<Hyperparameters> warm_start;
   std::optional<Priors> priors;  ///< Priors::for_groups(G) where absent

@@ -60,7 +60,7 @@ using BatchObjective = std::function<void(std::span<const std::size_t> starts, s
 
 /// Minimises from every start within lower <= x <= upper by L-BFGS-B, all starts in lockstep: one call
 /// of the objective per step for all that still run. Each start has its own memory, so it takes the
-/// same steps, bit for bit, alone and among others (coupling them slows every one down).
+/// same steps, bit for bit, alone and among others (coupling them slows every one down), to its end.
 ///
 /// x0: S x P, row-major, moved into the bounds where outside. lower, upper: P entries, or S x P to give
 /// each start its own; equal bounds fix a variable; infinite ones are fine. Misfit shapes and lower >
