@@ -224,8 +224,8 @@ class Backend {
   virtual void free_doubles(double* data) noexcept = 0;
 };
 
-/// Where an exact process on the CPU begins to work within one matrix.
-inline constexpr std::int64_t kInPlaceAbove = 6000;
+/// Where an exact process on the CPU begins to spare memory.
+inline constexpr std::int64_t kLeanAbove = 6000;
 
 /// 0 threads: KRIGON_THREADS, else OpenMP's own setting (OMP_NUM_THREADS), in both cases no more than
 /// the process may run on. KRIGON_SIMD = baseline | avx2 | avx512 holds the loops to less than the CPU has.
@@ -233,9 +233,9 @@ struct CpuOptions {
   int threads = 0;
   std::string simd;   ///< as KRIGON_SIMD; empty: that variable, else the best that the CPU has
   bool fused = true;  ///< false: coarse operations as they are composed, slower; for comparison
-  /// Above this many points a likelihood and a factorisation take one n x n matrix instead of three, for some
-  /// more work. Lower: for tests.
-  std::int64_t in_place_above = kInPlaceAbove;
+  /// Above this many points a likelihood takes one n x n matrix instead of two, and a batch of them is not
+  /// evaluated side by side. Lower: for tests.
+  std::int64_t lean_above = kLeanAbove;
 };
 std::unique_ptr<Backend> make_cpu_backend(const CpuOptions& options = {});
 

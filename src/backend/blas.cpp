@@ -10,8 +10,6 @@ extern "C" {
 void dpotrf_(const char* uplo, const int* n, double* a, const int* lda, int* info);
 void dsyev_(const char* job, const char* uplo, const int* n, double* a, const int* lda, double* w,
             double* work, const int* size, int* info);
-void dtrtri_(const char* uplo, const char* diagonal, const int* n, double* a, const int* lda, int* info);
-void dlauum_(const char* uplo, const int* n, double* a, const int* lda, int* info);
 }
 
 namespace krigon::detail {
@@ -42,34 +40,10 @@ void blas_gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t 
               narrow(m), narrow(n), narrow(k), alpha, a, narrow(lda), b, narrow(ldb), beta, c, narrow(ldc));
 }
 
-void blas_syrk_subtract(std::int64_t n, std::int64_t k, const double* a, std::int64_t lda, double* c,
-                        std::int64_t ldc) {
-  cblas_dsyrk(CblasColMajor, CblasLower, CblasNoTrans, narrow(n), narrow(k), -1.0, a, narrow(lda), 1.0, c,
-              narrow(ldc));
-}
-
 void blas_syrk_transposed_add(std::int64_t n, std::int64_t k, const double* a, std::int64_t lda, double* c,
                               std::int64_t ldc) {
   cblas_dsyrk(CblasColMajor, CblasLower, CblasTrans, narrow(n), narrow(k), 1.0, a, narrow(lda), 1.0, c,
               narrow(ldc));
-}
-
-void blas_multiply_triangle(bool right, std::int64_t m, std::int64_t n, double alpha, const double* l,
-                            std::int64_t ldl, double* b, std::int64_t ldb) {
-  cblas_dtrmm(CblasColMajor, right ? CblasRight : CblasLeft, CblasLower, CblasNoTrans, CblasNonUnit,
-              narrow(m), narrow(n), alpha, l, narrow(ldl), b, narrow(ldb));
-}
-
-void blas_multiply_triangle_transposed(std::int64_t m, std::int64_t n, const double* l, std::int64_t ldl,
-                                       double* b, std::int64_t ldb) {
-  cblas_dtrmm(CblasColMajor, CblasLeft, CblasLower, CblasTrans, CblasNonUnit, narrow(m), narrow(n), 1.0, l,
-              narrow(ldl), b, narrow(ldb));
-}
-
-void blas_solve_right_transposed(std::int64_t m, std::int64_t n, const double* l, std::int64_t ldl, double* b,
-                                 std::int64_t ldb) {
-  cblas_dtrsm(CblasColMajor, CblasRight, CblasLower, CblasTrans, CblasNonUnit, narrow(m), narrow(n), 1.0, l,
-              narrow(ldl), b, narrow(ldb));
 }
 
 void blas_solve_left(bool transpose, std::int64_t m, std::int64_t n, double alpha, const double* l,
@@ -95,20 +69,6 @@ std::int64_t lapack_cholesky(std::int64_t n, double* a, std::int64_t lda) {
   int info = 0;
   dpotrf_("L", &order, a, &leading, &info);
   return info;
-}
-
-void lapack_lower_inverse(std::int64_t n, double* a, std::int64_t lda) {
-  const int order = narrow(n);
-  const int leading = narrow(lda);
-  int info = 0;
-  dtrtri_("L", "N", &order, a, &leading, &info);
-}
-
-void lapack_lower_square(std::int64_t n, double* a, std::int64_t lda) {
-  const int order = narrow(n);
-  const int leading = narrow(lda);
-  int info = 0;
-  dlauum_("L", &order, a, &leading, &info);
 }
 
 std::int64_t lapack_eigenvectors(std::int64_t n, double* a, std::int64_t lda, double* values) {

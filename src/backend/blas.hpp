@@ -24,21 +24,9 @@ class SerialBlas {
 void blas_gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k,
                double alpha, const double* a, std::int64_t lda, const double* b, std::int64_t ldb,
                double beta, double* c, std::int64_t ldc);
-/// The lower triangle of c := c - a a' (n x n from n x k).
-void blas_syrk_subtract(std::int64_t n, std::int64_t k, const double* a, std::int64_t lda, double* c,
-                        std::int64_t ldc);
 /// The lower triangle of c := c + a' a (n x n from k x n).
 void blas_syrk_transposed_add(std::int64_t n, std::int64_t k, const double* a, std::int64_t lda, double* c,
                               std::int64_t ldc);
-/// b := alpha b L (from the right) or alpha L b, b m x n.
-void blas_multiply_triangle(bool right, std::int64_t m, std::int64_t n, double alpha, const double* l,
-                            std::int64_t ldl, double* b, std::int64_t ldb);
-/// b := L' b, b m x n.
-void blas_multiply_triangle_transposed(std::int64_t m, std::int64_t n, const double* l, std::int64_t ldl,
-                                       double* b, std::int64_t ldb);
-/// b := b L^-T, b m x n, L n x n.
-void blas_solve_right_transposed(std::int64_t m, std::int64_t n, const double* l, std::int64_t ldl, double* b,
-                                 std::int64_t ldb);
 /// b := alpha op(L)^-1 b, b m x n, L m x m.
 void blas_solve_left(bool transpose, std::int64_t m, std::int64_t n, double alpha, const double* l,
                      std::int64_t ldl, double* b, std::int64_t ldb);
@@ -47,10 +35,6 @@ void blas_solve_vector(bool transpose, std::int64_t n, const double* l, std::int
 double blas_dot(std::int64_t n, const double* x, std::int64_t step_x, const double* y, std::int64_t step_y);
 /// LAPACK's info.
 std::int64_t lapack_cholesky(std::int64_t n, double* a, std::int64_t lda);
-void lapack_lower_inverse(std::int64_t n, double* a, std::int64_t lda);
-
-/// The lower triangle of a := L' L, given L in it.
-void lapack_lower_square(std::int64_t n, double* a, std::int64_t lda);
 
 /// Eigenvalues of the symmetric a (lower triangle) into `values`, ascending; a := the eigenvectors, a column
 /// each. LAPACK's info.

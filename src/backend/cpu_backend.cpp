@@ -8,10 +8,8 @@
 #include <string_view>
 
 #include <omp.h>
-#include <sys/mman.h>
 
 #include "backend/blas.hpp"
-#include "backend/factor.hpp"
 #include "krigon/error.hpp"
 
 namespace krigon {
@@ -19,22 +17,6 @@ namespace krigon {
 namespace detail {
 
 namespace {
-
-constexpr std::size_t kLine = 64;
-constexpr std::size_t kHugePage = std::size_t{2} << 20;
-
-double* allocate_zeroed(std::size_t count) {
-  if (count > (std::numeric_limits<std::size_t>::max() - kHugePage) / sizeof(double)) throw std::bad_alloc();
-  // Tiles of a large matrix touch a page with every column: with small pages the search for them costs a
-  // tenth of a factorisation and more.
-  const std::size_t bytes = std::max<std::size_t>(count, 1) * sizeof(double);
-  const std::size_t alignment = bytes < 2 * kHugePage ? kLine : kHugePage;
-  void* data = std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
-  if (data == nullptr) throw std::bad_alloc();
-  if (alignment == kHugePage) ::madvise(data, bytes, MADV_HUGEPAGE);  // a wish: without, it is only slower
-  std::memset(data, 0, bytes);
-  return static_cast<double*>(data);
-}
 
 void check(bool fine, const char* what) {
   if (!fine) throw UsageError(what);
@@ -48,29 +30,15 @@ bool square(const ConstView& view) {
 template <typename Body>
 void over_batch(Pool& pool, std::int64_t batch, std::int64_t order, const Body& body) {
   if (order < 128) {
-    pool.run(batch, [&](std::int64_t b, int) { Pool::alone([&] { body(b); }); });
+    pool.run(batch, [&](std::int64_t b, int worker) { Pool::alone([&] { body(b, worker); }); });
     return;
   }
   const std::int64_t shared = batch / pool.threads() * pool.threads();
-  pool.run(shared, [&](std::int64_t b, int) { body(b); });
-  for (std::int64_t b = shared; b < batch; ++b) body(b);
+  pool.run(shared, body);
+  for (std::int64_t b = shared; b < batch; ++b) body(b, 0);
 }
 
 }  // namespace
-
-void Scratch::Free::operator()(double* data) const noexcept {
-  std::free(data);
-}
-
-double* Scratch::need(std::size_t count) {
-  if (count > size_) {
-    data_.reset();
-    size_ = 0;
-    data_.reset(allocate_zeroed(count));
-    size_ = count;
-  }
-  return data_.get();
-}
 
 Scratch SpareMemory::take(std::size_t count) {
   Scratch* best = nullptr;
@@ -96,7 +64,7 @@ void SpareMemory::give(Scratch scratch) noexcept {
 CpuBackend::CpuBackend(int threads, const Tiles& tiles, const CpuOptions& options)
     : tiles_(tiles),
       fused_(options.fused),
-      in_place_above_(options.in_place_above),
+      lean_above_(options.lean_above),
       pool_(threads),
       spaces_(static_cast<std::size_t>(pool_.threads())),
       task_space_(spaces_.size()) {
@@ -128,47 +96,54 @@ void CpuBackend::download(const double* from, std::span<double> to) {
 
 void CpuBackend::cholesky(View a, double* info) {
   check(square(a), "cholesky: the matrix is not square");
-  const SerialBlas serial;
-  over_batch(pool_, a.batch, a.rows, [&](std::int64_t b) {
-    info[b] = static_cast<double>(detail::cholesky(pool_, a.rows, a.member(b).data, a.leading));
+  over_batch(pool_, a.batch, a.rows, [&](std::int64_t b, int worker) {
+    const View member = a.member(b);
+    Stripes& stripes = spaces_[size_of(worker)].stripes;
+    stripes.resize(tiles_, a.rows);
+    stripes.set_columns(0, a.rows, member.data, a.leading);
+    const std::int64_t status = stripes.factorise(pool_);
+    if (status == 0) stripes.copy_factor(member.data, a.leading);
+    info[b] = static_cast<double>(status);
   });
 }
 
 void CpuBackend::triangular_inverse(View l) {
   check(square(l), "triangular_inverse: the matrix is not square");
-  const SerialBlas serial;
-  over_batch(pool_, l.batch, l.rows, [&](std::int64_t b) {
-    const std::int64_t n = l.rows;
-    Scratch scratch;
-    double* inverse = scratch.need(static_cast<std::size_t>(n * n));
+  over_batch(pool_, l.batch, l.rows, [&](std::int64_t b, int worker) {
     const View member = l.member(b);
-    lower_inverse(pool_, n, member.data, l.leading, inverse, n);
-    for (std::int64_t j = 0; j < n; ++j)
-      std::copy(inverse + j * n + j, inverse + (j + 1) * n, member.column(j) + j);
+    Stripes& stripes = spaces_[size_of(worker)].stripes;
+    stripes.resize(tiles_, l.rows);
+    stripes.set_columns(0, l.rows, member.data, l.leading);
+    stripes.take_factor();
+    stripes.invert(pool_);
+    const std::int64_t step = stripes.height();
+    pool_.run(l.rows, [&](std::int64_t j, int) {
+      const double* from = stripes.inverse_from(j, j);
+      double* column = member.column(j);
+      for (std::int64_t i = j; i < l.rows; ++i) column[i] = from[(i - j) * step];
+    });
   });
 }
 
 void CpuBackend::cholesky_inverse(View a) {
   check(square(a), "cholesky_inverse: the matrix is not square");
-  const SerialBlas serial;
-  over_batch(pool_, a.batch, a.rows, [&](std::int64_t b) {
-    const std::int64_t n = a.rows;
-    Scratch scratch;
-    double* inverse = scratch.need(static_cast<std::size_t>(n * n));
+  over_batch(pool_, a.batch, a.rows, [&](std::int64_t b, int worker) {
     const View member = a.member(b);
-    lower_inverse(pool_, n, member.data, a.leading, inverse, n);
-    const std::int64_t block = factor_block(n);
-    const std::int64_t blocks = (n + block - 1) / block;
-    pool_.run(blocks * (blocks + 1) / 2, [&](std::int64_t t, int) {
+    Stripes& stripes = spaces_[size_of(worker)].stripes;
+    stripes.resize(tiles_, a.rows);
+    stripes.set_columns(0, a.rows, member.data, a.leading);
+    stripes.take_factor();
+    stripes.invert(pool_);
+    const std::int64_t block = stripes.block();
+    const std::int64_t blocks = (a.rows + block - 1) / block;
+    pool_.run(blocks * (blocks + 1) / 2, [&](std::int64_t t, int helper) {
       const auto [row, column] = lower_block(blocks, t);
       const std::int64_t i = row * block;
       const std::int64_t j = column * block;
-      const std::int64_t rows = std::min(block, n - i);
-      const std::int64_t columns = std::min(block, n - j);
-      Scratch tile_scratch;
-      double* tile = tile_scratch.need(static_cast<std::size_t>(block * block));
-      inverse_tile(n, inverse, n, i, rows, j, columns, tile, block);
-      for (std::int64_t c = 0; c < columns; ++c) {
+      const std::int64_t rows = std::min(block, a.rows - i);
+      double* tile = task_space_[size_of(helper)].need(size_of(block * block));
+      stripes.inverse_block(i, j, tile, block);
+      for (std::int64_t c = 0; c < std::min(block, a.rows - j); ++c) {
         const std::int64_t first = row == column ? c : 0;
         std::copy(tile + c * block + first, tile + c * block + rows, member.column(j + c) + i + first);
       }

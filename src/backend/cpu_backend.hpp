@@ -2,11 +2,12 @@
 
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "backend/composed.hpp"
 #include "backend/pool.hpp"
+#include "backend/scratch.hpp"
+#include "backend/stripes.hpp"
 #include "backend/tiles.hpp"
 
 namespace krigon {
@@ -15,45 +16,13 @@ struct LikelihoodParts;
 
 namespace krigon::detail {
 
-/// Shapes are signed, containers' sizes are not.
-constexpr std::size_t size_of(std::int64_t count) {
-  return static_cast<std::size_t>(count);
-}
-
-/// Memory aligned for vectors that only grows. Zero-filled when it does, what it held lost.
-class Scratch {
- public:
-  Scratch() = default;
-  ~Scratch() = default;
-  Scratch(Scratch&& other) noexcept : data_(std::move(other.data_)), size_(std::exchange(other.size_, 0)) {}
-  Scratch& operator=(Scratch&& other) noexcept {
-    data_ = std::move(other.data_);
-    size_ = std::exchange(other.size_, 0);
-    return *this;
-  }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-
-  double* need(std::size_t count);
-  std::size_t size() const { return size_; }
-  double* data() const { return data_.get(); }
-
- private:
-  struct Free {
-    void operator()(double* data) const noexcept;
-  };
-  std::unique_ptr<double[], Free> data_;
-  std::size_t size_ = 0;
-};
-
 /// What one evaluation of the likelihood needs.
 struct LikelihoodSpace {
   Scratch points;             ///< n x D, padded, scaled and centred
   Scratch transposed;         ///< D x n, the same
-  Scratch covariance;         ///< n x n, padded: K, then L; then L^-1 where work is in place
-  Scratch weight;             ///< n x n, padded; not where work is in place
-  Scratch inverse;            ///< n x n, padded: L^-1; where work is in place, a panel of it
-  Scratch alpha;              ///< n
+  Stripes stripes;            ///< K, then L and L^-T
+  Scratch weight;             ///< n x n, padded; not where memory is dear
+  Scratch alpha;              ///< n, padded: L^-1 r, then K^-1 r
   Scratch partial;            ///< per tile of the gradient: D sums, then the trace of K^-1
   Scratch group_sums;         ///< G
   Scratch lanes;              ///< of thetas by lanes: all that they work in
@@ -234,6 +203,7 @@ class CpuBackend final : public ComposedBackend {
   /// inverse(row r, column i) at inverse[i * column_step + r * row_step].
   void pack_inverse(CpuPosterior& model, const double* inverse, std::int64_t column_step,
                     std::int64_t row_step);
+  void pack_inverse(CpuPosterior& model, const Stripes& stripes);
   void grow(CpuPosterior& model, std::int64_t capacity);
   void append_one(CpuPosterior& model, const double* x, const double* targets, std::int64_t target_step,
                   double noise);
@@ -264,7 +234,7 @@ class CpuBackend final : public ComposedBackend {
 
   const Tiles& tiles_;
   bool fused_;
-  std::int64_t in_place_above_;
+  std::int64_t lean_above_;
   Pool pool_;
   /// One per thread, kept between calls: fresh memory costs a page fault every 4 kB.
   std::vector<LikelihoodSpace> spaces_;

@@ -10,18 +10,30 @@ namespace krigon::detail {
 
 namespace {
 
-constexpr std::int64_t kFewestMembers = 6;
+/// How many vectors of members it takes so that a batch is done soonest; the other members by themselves. The
+/// unit of time is one member by itself, a vector's was measured.
+std::int64_t vectors_of(std::int64_t batch, std::int64_t n, std::int64_t lanes, std::int64_t threads) {
+  const double vector = 2 + static_cast<double>(n * lanes) / 160;
+  std::int64_t best = 0;
+  auto least = static_cast<double>((batch + threads - 1) / threads);
+  for (std::int64_t v = 1; v * lanes < batch + lanes; ++v) {
+    const auto rest = static_cast<double>(std::max<std::int64_t>(0, batch - v * lanes));
+    const double shared = (static_cast<double>(v) * vector + rest) / static_cast<double>(threads);
+    const double time = std::max(shared, vector * static_cast<double>((v + threads - 1) / threads));
+    if (time < least) {
+      least = time;
+      best = v;
+    }
+  }
+  return best;
+}
 
 }  // namespace
 
 void CpuBackend::likelihood_by_lanes(const CpuData& data, ConstView theta, View out) {
   const std::int64_t lanes = tiles_.lanes;
   const std::int64_t batch = theta.columns;
-  // A vector takes about three times as long as one member by itself, whatever the number of lanes in use: it
-  // pays from six on, which two threads would take three turns for.
-  const std::int64_t rest = batch % lanes;
-  const std::int64_t vectors =
-      batch < kFewestMembers ? 0 : batch / lanes + (rest >= 2 && 3 * rest > lanes ? 1 : 0);
+  const std::int64_t vectors = vectors_of(batch, data.n, lanes, pool_.threads());
   const std::int64_t single = std::max<std::int64_t>(0, batch - vectors * lanes);
   pool_.run(vectors + single, [&](std::int64_t task, int worker) {
     LikelihoodSpace& space = spaces_[static_cast<std::size_t>(worker)];

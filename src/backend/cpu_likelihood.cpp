@@ -7,7 +7,7 @@
 //   d/d ln s2 = tr(W s2 C) / 2,  d/d ln t2 = tr(W) t2 / 2,  d/d c = sum alpha
 // and known noise variances of the points are on K's diagonal too.
 //
-// The inverse and its derivative are never whole: each tile of K^-1 is made from L^-1, turned into
+// The inverse and its derivative are never whole: each tile of K^-1 is made from L^-T, turned into
 // M = W o weight and reduced while it is in cache. One small product M X serves all lengthscales:
 //   sum_ij M_ij (x_ik - x_jk)^2 = sum_i x_ik^2 (M 1)_i + sum_j x_jk^2 (M' 1)_j - 2 sum_i x_ik (M X)_ik.
 
@@ -17,7 +17,6 @@
 
 #include "backend/blas.hpp"
 #include "backend/cpu_backend.hpp"
-#include "backend/factor.hpp"
 #include "kernels/likelihood.hpp"
 #include "krigon/error.hpp"
 
@@ -54,16 +53,18 @@ void CpuBackend::fill_covariance(const CpuData& data, const double* theta, Likel
   const double signal = std::exp(theta[data.groups]);
   const double noise = std::exp(theta[data.groups + 1]);
   const double diagonal = noise + theta[data.groups + 3] * (signal + noise);
-  double* k = space.covariance.need(static_cast<std::size_t>(ld * n));
+  space.stripes.resize(tiles_, n);
   double* w = weights ? space.weight.need(static_cast<std::size_t>(ld * n)) : nullptr;
-  pool_.run((n + kGramColumns - 1) / kGramColumns, [&](std::int64_t task, int) {
+  pool_.run((n + kGramColumns - 1) / kGramColumns, [&](std::int64_t task, int worker) {
     const std::int64_t j = task * kGramColumns;
     const std::int64_t columns = std::min(kGramColumns, n - j);
+    double* k = space.tile[size_of(worker)].need(size_of(ld * kGramColumns));
     tiles_.gram(static_cast<std::int32_t>(data.kind), n, columns, dims, points, ld, transposed + j * dims,
-                dims, signal, k + j * ld, ld, w == nullptr ? nullptr : w + j * ld, ld, true, j);
-    for (std::int64_t c = j; c < j + columns; ++c) {
-      k[c * ld + c] += diagonal + (data.noise.empty() ? 0.0 : data.noise[static_cast<std::size_t>(c)]);
+                dims, signal, k, ld, w == nullptr ? nullptr : w + j * ld, ld, true, j);
+    for (std::int64_t c = 0; c < columns; ++c) {
+      k[c * ld + j + c] += diagonal + (data.noise.empty() ? 0.0 : data.noise[size_of(j + c)]);
     }
+    space.stripes.set_columns(j, columns, k, ld);
   });
 }
 
@@ -99,47 +100,41 @@ void CpuBackend::evaluate_likelihood(const CpuData& data, const double* theta, L
   const std::int64_t ld = padded_rows(n);
   const double signal = std::exp(theta[groups]);
   const double mean = theta[groups + 2];
-  // Memory is then dearer than the hundredth of the time that it takes to invert in place and to make the
-  // derivatives' weights a second time.
-  const bool in_place = n > in_place_above_;
-  fill_covariance(data, theta, space, !in_place);
-  double* l = space.covariance.need(static_cast<std::size_t>(ld * n));
-  const std::int64_t info = detail::cholesky(pool_, n, l, ld);
+  // Memory is then dearer than the hundredth of the time that it takes to make the derivatives' weights a
+  // second time.
+  const bool lean = n > lean_above_;
+  fill_covariance(data, theta, space, !lean);
+  Stripes& stripes = space.stripes;
   LikelihoodParts parts{};
-  parts.info = static_cast<double>(info);
-  if (info != 0) return finish_plain(data, theta, parts, 0, nullptr, out);
+  parts.info = static_cast<double>(stripes.factorise(pool_));
+  if (parts.info != 0) return finish_plain(data, theta, parts, 0, nullptr, out);
 
-  double* alpha = space.alpha.need(static_cast<std::size_t>(n));
+  double* solved = space.alpha.need(size_of(2 * ld));
+  double* alpha = solved + ld;
   for (std::int64_t i = 0; i < n; ++i) {
-    alpha[i] = data.targets[static_cast<std::size_t>(i)] - mean;
-    parts.log_determinant += std::log(l[i * ld + i]);
+    solved[i] = data.targets[size_of(i)] - mean;
+    parts.log_determinant += std::log(stripes.diagonal(i));
   }
-  blas_solve_vector(false, n, l, ld, alpha);
-  for (std::int64_t i = 0; i < n; ++i) parts.quadratic += alpha[i] * alpha[i];
-  blas_solve_vector(true, n, l, ld, alpha);
+  stripes.solve(solved);
+  for (std::int64_t i = 0; i < n; ++i) parts.quadratic += solved[i] * solved[i];
+  // What is not finite need not be differentiated.
+  if (!std::isfinite(log_likelihood(parts, static_cast<double>(n), 1))) {
+    return finish_plain(data, theta, parts, 0, nullptr, out);
+  }
+  stripes.invert(pool_);
+  stripes.multiply_inverse_transposed(solved, alpha);
   double alpha_square = 0;
   for (std::int64_t i = 0; i < n; ++i) {
     alpha_square += alpha[i] * alpha[i];
     parts.alpha_sum += alpha[i];
   }
-  // What is not finite need not be differentiated.
-  if (!std::isfinite(log_likelihood(parts, static_cast<double>(n), 1))) {
-    return finish_plain(data, theta, parts, 0, nullptr, out);
-  }
 
-  const std::int64_t block = factor_block(n);
-  double* inverse = l;
-  if (in_place) {
-    lower_inverse_in_place(pool_, n, l, ld, space.inverse.need(static_cast<std::size_t>(n * block)));
-  } else {
-    inverse = space.inverse.need(static_cast<std::size_t>(ld * n));
-    lower_inverse(pool_, n, l, ld, inverse, ld);
-  }
+  const std::int64_t block = stripes.block();
   const std::int64_t padded = padded_rows(block);
   const std::int64_t blocks = (n + block - 1) / block;
   const std::int64_t tiles = blocks * (blocks + 1) / 2;
   double* partial = space.partial.need(static_cast<std::size_t>(tiles * (dims + 2)));
-  const double* weights = in_place ? nullptr : space.weight.need(static_cast<std::size_t>(ld * n));
+  const double* weights = lean ? nullptr : space.weight.need(static_cast<std::size_t>(ld * n));
   const double* points = space.points.need(static_cast<std::size_t>(ld * dims));
   const double* transposed = space.transposed.need(static_cast<std::size_t>(n * dims));
   const double* known = data.noise.empty() ? nullptr : data.noise.data();
@@ -155,7 +150,7 @@ void CpuBackend::evaluate_likelihood(const CpuData& data, const double* theta, L
     double* row_sum = product + block * dims;
     double* column_sum = row_sum + block;
     double* sums = partial + t * (dims + 2);
-    inverse_tile(n, inverse, ld, i0, rows, j0, columns, tile, block);
+    stripes.inverse_block(i0, j0, tile, block);
     sums[dims] = sums[dims + 1] = 0;
     if (row == column) {
       for (std::int64_t i = 0; i < rows; ++i) sums[dims] += tile[i * block + i];
@@ -222,7 +217,7 @@ void CpuBackend::mll_value_grad(ResidentData& resident, ConstView theta, View ou
   }
   // Whole members as tasks while every thread gets one: nothing to wait for inside. The rest, which
   // would leave threads idle, one by one with the work inside shared out. The bits are the same.
-  const std::int64_t shared = data.n > in_place_above_ ? 0 : batch / pool_.threads() * pool_.threads();
+  const std::int64_t shared = data.n > lean_above_ ? 0 : batch / pool_.threads() * pool_.threads();
   pool_.run(shared, member);
   for (std::int64_t b = shared; b < batch; ++b) member(b, 0);
 }

@@ -11,28 +11,40 @@ namespace {
 
 constexpr std::int64_t kStretch = 256;
 
-}  // namespace
-
-void CpuBackend::pack_inverse(CpuPosterior& model, const double* inverse, std::int64_t column_step,
-                              std::int64_t row_step) {
-  const std::int64_t rows = tiles_.panel_rows;
+/// entry(row, column) is where L^-1's is, row >= column, and the next row's `step` behind.
+template <typename Entry>
+void pack(Pool& pool, CpuPosterior& model, std::int64_t rows, std::int64_t step, const Entry& entry) {
   const std::int64_t n = model.n;
   double* panels = model.panels.data();
   double* transposed = model.transposed_panels.data();
-  pool_.run((n + rows - 1) / rows, [&](std::int64_t p, int) {
+  pool.run((n + rows - 1) / rows, [&](std::int64_t p, int) {
     const std::int64_t first = p * rows;
     const std::int64_t last = std::min(n, first + rows);
     double* panel = panels + model.panel_offset[size_of(p)];
     for (std::int64_t i = 0; i < last; ++i) {
-      for (std::int64_t r = std::max(i, first); r < last; ++r)
-        panel[i * rows + r - first] = inverse[i * column_step + r * row_step];
+      const std::int64_t top = std::max(i, first);
+      const double* from = entry(top, i);
+      for (std::int64_t r = top; r < last; ++r) panel[i * rows + r - first] = from[(r - top) * step];
     }
     double* across = transposed + model.transposed_offset[size_of(p)];
     for (std::int64_t r = first; r < last; ++r) {
-      for (std::int64_t i = r; i < n; ++i) {
-        across[(i - first) * rows + r - first] = inverse[r * column_step + i * row_step];
-      }
+      const double* from = entry(r, r);
+      for (std::int64_t i = r; i < n; ++i) across[(i - first) * rows + r - first] = from[(i - r) * step];
     }
+  });
+}
+
+}  // namespace
+
+void CpuBackend::pack_inverse(CpuPosterior& model, const Stripes& stripes) {
+  pack(pool_, model, tiles_.panel_rows, stripes.height(),
+       [&](std::int64_t row, std::int64_t column) { return stripes.inverse_from(row, column); });
+}
+
+void CpuBackend::pack_inverse(CpuPosterior& model, const double* inverse, std::int64_t column_step,
+                              std::int64_t row_step) {
+  pack(pool_, model, tiles_.panel_rows, row_step, [&](std::int64_t row, std::int64_t column) {
+    return inverse + column * column_step + row * row_step;
   });
 }
 

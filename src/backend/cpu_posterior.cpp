@@ -10,7 +10,6 @@
 
 #include "backend/blas.hpp"
 #include "backend/cpu_backend.hpp"
-#include "backend/factor.hpp"
 #include "kernels/covariance.hpp"
 #include "krigon/error.hpp"
 
@@ -93,23 +92,12 @@ std::unique_ptr<ResidentPosterior> CpuBackend::prepare(ResidentData& resident, C
 
   const auto factorise = [&]() -> std::int64_t {
     LikelihoodSpace& space = spaces_.front();
-    const std::int64_t ld = padded_rows(n);
     fill_covariance(data, t, space, false);
-    double* l = space.covariance.need(size_of(ld * n));
-    const std::int64_t status = detail::cholesky(pool_, n, l, ld);
+    const std::int64_t status = space.stripes.factorise(pool_);
     if (status != 0) return status;
-    double* factor = model->factor.data();
-    for (std::int64_t j = 0; j < n; ++j) {
-      std::copy(l + j * ld + j, l + j * ld + n, factor + j * model->leading + j);
-    }
-    double* inverse = l;
-    if (n > in_place_above_) {
-      lower_inverse_in_place(pool_, n, l, ld, space.inverse.need(size_of(n * factor_block(n))));
-    } else {
-      inverse = space.inverse.need(size_of(ld * n));
-      lower_inverse(pool_, n, l, ld, inverse, ld);
-    }
-    pack_inverse(*model, inverse, ld, 1);
+    space.stripes.copy_factor(model->factor.data(), model->leading);
+    space.stripes.invert(pool_);
+    pack_inverse(*model, space.stripes);
     solve_alpha(*model);
     for (std::int64_t o = 0; o < model->outputs; ++o) {
       const double* alpha = model->alpha_of(o);

@@ -76,6 +76,25 @@ struct Tiles {
   /// sum_i x_i (x_i s_i - 2 p_i).
   double (*weighted_square)(std::int64_t n, const double* x, const double* s, const double* p);
 
+  // Of stripes (stripes.hpp): `vectors` of kStripeVectors hold rows in use; b is a row's share of another
+  // stripe. A tile t is a stripe's next `lanes` columns. Sums run in the order of k.
+
+  /// t := (fresh ? 0 : t) - sum over k < depth of a(:, k) b(0 .. lanes-1, k)'.
+  void (*stripe_subtract)(int vectors, const double* a, const double* b, std::int64_t depth, bool fresh,
+                          double* t);
+  /// The same, then t := t L^-T with the lower triangle l and the inverses of its diagonal.
+  void (*stripe_solve)(int vectors, const double* a, const double* b, std::int64_t depth, bool fresh,
+                       const double* l, const double* inverse, double* t);
+  /// The same for a stripe's own rows from `row` on: t := L, the inverses of whose diagonal go to `inverse`.
+  /// 0, or k > 0 where the k-th pivot is not positive, or -1 where it is not finite.
+  std::int64_t (*stripe_factor)(int vectors, const double* a, std::int64_t row, std::int64_t depth, double* t,
+                                double* inverse);
+  /// out := (add ? out : 0) + sum over k < depth of a(:, k) b(0 .. lanes-1, k)', column-major.
+  void (*stripe_product)(int vectors, const double* a, const double* b, std::int64_t depth, bool add,
+                         double* out, std::int64_t ldo);
+  /// out := sum over k < depth of a(:, k) x_k.
+  void (*stripe_multiply)(int vectors, const double* a, std::int64_t depth, const double* x, double* out);
+
   int lanes;  ///< of a vector
   /// Doubles that likelihood_lanes works in.
   std::int64_t (*lane_work)(std::int64_t n, std::int64_t groups);
@@ -84,6 +103,9 @@ struct Tiles {
 };
 
 inline constexpr std::int64_t kRowPadding = 16;
+
+/// Vectors of a stripe's height: with as many columns as a vector is long, a tile fills the registers.
+inline constexpr int kStripeVectors = 3;
 
 /// Rows padded for the tiles, and kept off powers of two, which would make columns fall on the same
 /// cache sets.

@@ -54,9 +54,10 @@ std::uint64_t exact_bytes(std::size_t n, std::size_t columns, int threads) {
   if (n > std::numeric_limits<std::uint32_t>::max()) return std::numeric_limits<std::uint64_t>::max();
   const std::uint64_t rows = n;
   const std::uint64_t ld = padded(rows);
-  const bool in_place = rows > static_cast<std::uint64_t>(kInPlaceAbove);
-  const std::uint64_t spaces = threads > 1 && !in_place ? 2 : 1;
-  const std::uint64_t matrices = in_place ? ld * (rows + 192) : 3 * ld * rows;  // and the inverse's panel
+  const bool lean = rows > static_cast<std::uint64_t>(kLeanAbove);
+  const std::uint64_t spaces = threads > 1 && !lean ? 2 : 1;
+  const std::uint64_t triangles = (rows + 24) * (rows + 48);  // stripes have 24 rows at most
+  const std::uint64_t matrices = triangles + (lean ? 0 : ld * rows);
   const std::uint64_t fit = spaces * (matrices + 2 * ld * columns);
   const std::uint64_t capacity = capacity_of(rows);
   const std::uint64_t leading = padded(capacity);

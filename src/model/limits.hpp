@@ -10,8 +10,9 @@ namespace krigon {
 
 /// The most memory, in bytes, that fit() and then a Posterior of n points of D columns hold at a time on
 /// the CPU, beyond the data themselves: n x n matrices of doubles, counted as the backend allocates them.
-///   fit        K (then L), the derivatives' weights, L^-1: 3 n^2; twice where several starts are compared,
-///              on two or more threads. Above kInPlaceAbove points all is done within one matrix: n^2
+///   fit        K (then L), L^-T and the derivatives' weights: 2 n^2; twice where several starts are
+///   compared,
+///              on two or more threads. Above kLeanAbove points without the weights, one at a time: n^2
 ///   posterior  the work space of the fit stays; L with room for n/8 more points, and packed L^-1 and L^-T
 /// For one stationary factor (matern52, matern32, rbf). Other covariances take less per evaluation, but the
 /// same order. `threads`: of the backend.

@@ -5,7 +5,7 @@
 #include <limits>
 
 #include "backend/blas.hpp"
-#include "backend/factor.hpp"
+#include "backend/stripes.hpp"
 #include "model/likelihood.hpp"
 
 namespace krigon::detail {
@@ -20,9 +20,6 @@ constexpr std::size_t kManyFrom = 128;
 constexpr std::size_t kColumns = 64;  ///< of V that a task makes
 constexpr double kLeast = 1e-18;      ///< variance, of the signal's
 
-std::size_t size_of(std::int64_t count) {
-  return static_cast<std::size_t>(count);
-}
 std::int64_t count_of(std::size_t size) {
   return static_cast<std::int64_t>(size);
 }
@@ -79,6 +76,8 @@ AnchoredPredictor::AnchoredPredictor(Pool& pool, const Tiles& tiles, const Vecch
       rows.push_back(points[i * dims + k]);
     }
   }
+  Stripes stripes;
+  stripes.resize(tiles_, anchors_);
   for (const double jitter : kJitterSteps) {
     if (anchors_ == 0) {
       ok_ = true;
@@ -92,7 +91,9 @@ AnchoredPredictor::AnchoredPredictor(Pool& pool, const Tiles& tiles, const Vecch
       factor_[size_of(a * leading_ + a)] += model.noise + known[i] + jitter * (model.signal + model.noise);
       solved_[size_of(a)] = targets[i] - model.mean;
     }
-    if (cholesky(pool_, anchors_, factor_.data(), leading_) != 0) continue;
+    stripes.set_columns(0, anchors_, factor_.data(), leading_);
+    if (stripes.factorise(pool_) != 0) continue;
+    stripes.copy_factor(factor_.data(), leading_);
     blas_solve_vector(false, anchors_, factor_.data(), leading_, solved_.data());
     jitter_ = jitter;
     ok_ = std::all_of(solved_.begin(), solved_.end(), [](double y) { return std::isfinite(y); });

@@ -42,7 +42,7 @@ std::vector<double> likelihoods(Backend& backend, const Sample& data, std::int64
   return out;
 }
 
-TEST(InPlace, ALikelihoodAndItsGradientAreWhatThreeMatricesGive) {
+TEST(Lean, ALikelihoodAndItsGradientAreWhatTwoMatricesGive) {
   for (const std::int64_t n : {1, 17, 128, 161, 300, 517}) {
     for (const bool known_noise : {false, true}) {
       const Sample data = sample(n, 3, known_noise);
@@ -50,7 +50,7 @@ TEST(InPlace, ALikelihoodAndItsGradientAreWhatThreeMatricesGive) {
       const std::vector<double> expected = likelihoods(*usual, data, n);
       std::vector<double> first;
       for (const int threads : {1, 2, 3}) {
-        const auto backend = make_cpu_backend({.threads = threads, .simd = "", .in_place_above = 0});
+        const auto backend = make_cpu_backend({.threads = threads, .simd = "", .lean_above = 0});
         const std::vector<double> found = likelihoods(*backend, data, n);
         for (std::size_t i = 0; i < found.size(); ++i) {
           EXPECT_NEAR(found[i], expected[i], 1e-11 * (1 + std::abs(expected[i]))) << n << " " << i;
@@ -62,21 +62,20 @@ TEST(InPlace, ALikelihoodAndItsGradientAreWhatThreeMatricesGive) {
   }
 }
 
-TEST(InPlace, APosteriorIsWhatTwoMatricesGive) {
+TEST(Lean, APosteriorIsTheSame) {
   constexpr std::int64_t kN = 300;
   const Sample data = sample(kN, 3, false);
   std::vector<double> moments[2];
-  for (const bool in_place : {false, true}) {
-    const auto backend =
-        make_cpu_backend({.threads = 2, .simd = "", .in_place_above = in_place ? 0 : kInPlaceAbove});
+  for (const bool lean : {false, true}) {
+    const auto backend = make_cpu_backend({.threads = 2, .simd = "", .lean_above = lean ? 0 : kLeanAbove});
     const auto resident = backend->load(data.host(kN));
     double info = -2;
     const auto model = backend->prepare(*resident, ConstView{kThetas.data(), kRows, 1, kRows}, &info);
     ASSERT_EQ(info, 0);
     const Sample places = sample(40, 3, false);
-    moments[in_place ? 1 : 0].resize(80);
+    moments[lean ? 1 : 0].resize(80);
     backend->posterior(*model, ConstView{places.columns.data(), 3, 40, 3}, 1,
-                       View{moments[in_place ? 1 : 0].data(), 2, 40, 2});
+                       View{moments[lean ? 1 : 0].data(), 2, 40, 2});
   }
   for (std::size_t i = 0; i < 80; ++i) EXPECT_NEAR(moments[0][i], moments[1][i], 1e-11) << i;
 }
