@@ -27,7 +27,7 @@ namespace {
 constexpr std::int64_t kGramColumns = 16;
 
 /// Below this many points a factorisation is not worth sharing out.
-constexpr std::int64_t kAloneBelow = 128;
+constexpr std::int64_t kAloneBelow = 160;
 
 /// Up to so many points a vector of matrices stays in the second-level cache.
 constexpr std::int64_t kMostPointsOfLanes = 128;

@@ -11,7 +11,7 @@ namespace {
 thread_local int current_worker = -1;
 
 /// Long enough to bridge the gap between two calls of one step, too short to be felt by a trial.
-constexpr std::chrono::microseconds kSpin{30};
+constexpr std::chrono::microseconds kSpin{100};
 
 void relax() {
 #if defined(__x86_64__)

@@ -1,14 +1,17 @@
 #include "backend/stripes.hpp"
 
 #include <algorithm>
+#include <atomic>
 
 namespace krigon::detail {
 
 namespace {
 
-/// Columns that are eliminated together: a multiple of every instruction set's stripes. The products with
-/// them read as many rows of L, which stay in the second-level cache.
-constexpr std::int64_t kColumns = 96;
+/// Columns that are eliminated together: the products with them read as many rows of L, which stay in the
+/// second-level cache. A multiple of every instruction set's stripes, as the next.
+constexpr std::int64_t kColumns = 48;
+/// Rows and columns of a block of the inverse.
+constexpr std::int64_t kBlock = 96;
 /// Of a sum, the terms that are taken at a time where there are many: a stripe's stay in the first-level
 /// cache.
 constexpr std::int64_t kDepth = 256;
@@ -16,9 +19,7 @@ constexpr std::int64_t kDepth = 256;
 constexpr std::int64_t kTogether = 2;
 /// Blocks of the inverse of many points are larger: they are read from further away.
 constexpr std::int64_t kManyPoints = 2048;
-/// With less before them, a diagonal block's products are not worth sharing out.
-constexpr std::int64_t kSharedFrom = 288;
-constexpr std::int64_t kMostRows = kStripeVectors * 8;
+constexpr std::int64_t kMostRows = kStripeVectors * 8;  ///< of a stripe
 
 }  // namespace
 
@@ -82,48 +83,35 @@ void Stripes::take_factor() {
 std::int64_t Stripes::factorise(Pool& pool) {
   if (n_ == 0) return 0;
   pad_columns();
-  for (std::int64_t begin = 0; begin < padded_; begin += kColumns) {
-    const std::int64_t end = std::min(padded_, begin + kColumns);
-    // The diagonal block: its sums over all columns before, then what is within it.
-    const std::int64_t first = begin / height_;
-    const std::int64_t below = (end + height_ - 1) / height_;
-    const auto subtract = [&](std::int64_t t, int) {
-      const auto [row, column] = lower_block(below - first, t);
-      const std::int64_t s = first + row;
-      const std::int64_t from = (first + column) * height_;
-      for (std::int64_t j = from; j < std::min(end, from + height_); j += width_) {
-        tiles_->stripe_subtract(vectors(s), lower(s), lower(first + column) + j - from, begin, false,
-                                lower(s) + j * height_);
-      }
-    };
-    const std::int64_t pairs = (below - first) * (below - first + 1) / 2;
-    if (begin >= kSharedFrom) {
-      pool.run(pairs, subtract);
-    } else if (begin > 0) {
-      for (std::int64_t t = 0; t < pairs; ++t) subtract(t, 0);
-    }
-    const std::int64_t info = factorise_diagonal(begin, end);
-    if (info != 0) return info;
-    pool.run(count_ - below, [&](std::int64_t t, int) { solve_stripe(below + t, begin, end); });
+  std::int64_t info = factorise_diagonal(0, std::min(padded_, kColumns));
+  for (std::int64_t begin = 0; info == 0 && begin + kColumns < padded_; begin += kColumns) {
+    const std::int64_t end = begin + kColumns;
+    const std::int64_t next_end = std::min(padded_, end + kColumns);
+    const std::int64_t below = end / height_;
+    // The next diagonal block by whoever ends the last of its rows, while others still have the rows below.
+    const std::int64_t next_rows = (next_end + height_ - 1) / height_ - below;
+    std::atomic<std::int64_t> left{next_rows};
+    pool.run(count_ - below, [&](std::int64_t t, int) {
+      solve_stripe(below + t, begin, end);
+      if (t < next_rows && left.fetch_sub(1) == 1) info = factorise_diagonal(end, next_end);
+    });
   }
-  return 0;
+  return info;
 }
 
 std::int64_t Stripes::factorise_diagonal(std::int64_t begin, std::int64_t end) {
   double* inverse = inverse_diagonal_.data();
   for (std::int64_t s = begin / height_; s * height_ < end; ++s) {
     const std::int64_t top = s * height_;
-    double* rows = lower(s) + begin * height_;
+    double* rows = lower(s);
     for (std::int64_t j = begin; j < std::min(end, top + height_); j += width_) {
-      double* tile = lower(s) + j * height_;
+      double* tile = rows + j * height_;
       if (j >= top) {
-        const std::int64_t info =
-            tiles_->stripe_factor(vectors(s), rows, j - top, j - begin, tile, inverse + j);
+        const std::int64_t info = tiles_->stripe_factor(vectors(s), rows, j - top, j, tile, inverse + j);
         if (info != 0) return info < 0 ? info : j + info;
       } else {
         const double* other = lower(j / height_) + j % height_;
-        tiles_->stripe_solve(vectors(s), rows, other + begin * height_, j - begin, false, other + j * height_,
-                             inverse + j, tile);
+        tiles_->stripe_solve(vectors(s), rows, other, j, false, other + j * height_, inverse + j, tile);
       }
     }
   }
@@ -194,7 +182,8 @@ void Stripes::copy_factor(double* l, std::int64_t ldl) const {
 }
 
 std::int64_t Stripes::block() const {
-  return n_ < kManyPoints ? kColumns : 2 * kColumns;
+  static const int kB = getenv("KB") ? atoi(getenv("KB")) : 96;
+  return n_ < kManyPoints ? kB : 2 * kBlock;
 }
 
 void Stripes::inverse_block(std::int64_t i0, std::int64_t j0, double* tile, std::int64_t ldt) const {

@@ -28,6 +28,8 @@ constexpr int kRaceEvaluations = 8;
 constexpr double kMaxStep = 1;
 /// One of them that falls so far behind ends: mostly both are on their way to the same optimum.
 constexpr double kHopelessGains = 10;
+/// And one that is in the basin where the other has ended, no more than that from it in any logarithm.
+constexpr double kMergeDistance = 1;
 /// Pairs that a search remembers, at most. Of few points the model's own arithmetic is as dear as the
 /// likelihood's: then but one more than there are hyperparameters.
 constexpr std::size_t kMemory = 25;
@@ -127,6 +129,7 @@ struct SearchLimits {
   int max_iterations = 0;
   int race_evaluations = 0;
   double hopeless_gains = 0;
+  double merge_distance = 0;
 };
 
 Search search(NegativeLogPosterior& objective, std::span<const double> starts, const FitOptions& options,
@@ -141,6 +144,7 @@ Search search(NegativeLogPosterior& objective, std::span<const double> starts, c
                              .min_decrease = kMinDecrease,
                              .race_evaluations = limits.race_evaluations,
                              .hopeless_gains = limits.hopeless_gains,
+                             .merge_distance = limits.merge_distance,
                              .max_step = kMaxStep};
   found.results = minimise_lbfgsb(
       [&](std::span<const std::size_t>, std::span<const double> theta, std::span<double> value,
@@ -290,6 +294,7 @@ FitResult fit(Backend& backend, const GpData& data, const FitOptions& options) {
     starts = finalists.starts;
     limits.race_evaluations = options.warm_start ? kRaceEvaluations : 0;
     limits.hopeless_gains = kHopelessGains;
+    limits.merge_distance = kMergeDistance;
   }
   if (options.optimise && data.n > 0) limits.max_iterations = options.max_iterations;
   const Search found = search(objective, starts, options, limits, finalists.curvature);
@@ -300,9 +305,13 @@ FitResult fit(Backend& backend, const GpData& data, const FitOptions& options) {
   const auto ranked = found.ranked();
   const std::vector<double> chosen =
       ranked.empty() ? detail::pack(result.hyperparameters) : ranked.front()->x;
-  objective(chosen, value, gradient);
+  if (!ranked.empty() && objective.largest_jitter() == 0) {
+    value.front() = ranked.front()->value;
+  } else {  // which jitter the chosen ones needed
+    objective(chosen, value, gradient);
+    result.jitter = objective.jitter().front();
+  }
   result.evaluations += objective.evaluations();
-  result.jitter = objective.jitter().front();
   if (!std::isfinite(value.front())) {
     result.status = FitStatus::failed;
     result.note =

@@ -160,6 +160,7 @@ void NegativeLogPosterior::operator()(std::span<const double> theta, std::span<d
       const std::size_t b = todo_[r];
       const double* out = &host_out_[r * out_rows];
       jitter_[b] = jitter;
+      largest_jitter_ = std::max(largest_jitter_, jitter);
       if (out[0] > 0) {
         failed.push_back(b);
         continue;

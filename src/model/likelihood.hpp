@@ -48,6 +48,8 @@ class NegativeLogPosterior {
   void operator()(std::span<const double> theta, std::span<double> value, std::span<double> gradient);
   /// The jitter that the last call needed for each row.
   const std::vector<double>& jitter() const { return jitter_; }
+  /// The largest that any evaluation has needed.
+  double largest_jitter() const { return largest_jitter_; }
 
  private:
   Backend& backend_;
@@ -58,6 +60,7 @@ class NegativeLogPosterior {
   std::vector<std::size_t> todo_;
   Buffer theta_, out_;
   int evaluations_ = 0;
+  double largest_jitter_ = 0;
 };
 
 }  // namespace krigon::detail

@@ -16,6 +16,9 @@ namespace {
 using detail::LineSearch;
 using detail::QuasiNewton;
 
+/// Of what is left to gain: by so much a start's way to another's end may differ from a quadratic's.
+constexpr double kBasinMisfit = 0.1;
+
 /// One start: asks for a value and gradient at trial(), takes it by observe(), until it is done.
 class Search {
  public:
@@ -87,6 +90,19 @@ class Search {
   double value() const { return value_; }
   /// Of the last two iterations; infinite before them.
   double recent_gain() const { return recent_gain_; }
+  /// Whether this one is on its way to where `other` has ended: half its slope towards there is what is left
+  /// to gain, as in the basin of a quadratic.
+  bool joins(const Search& other, double distance) const {
+    if (!other.arrived() || !(value_ >= other.value_)) return false;
+    double half_slope = 0;
+    for (std::size_t i = 0; i < n_; ++i) {
+      const double apart = x_[i] - other.x_[i];
+      if (!(std::abs(apart) <= distance)) return false;
+      half_slope += 0.5 * g_[i] * apart;
+    }
+    const double left = value_ - other.value_;
+    return std::abs(half_slope - left) <= kBasinMisfit * left;
+  }
   void outrun() {
     if (!done_) finish(LbfgsbStatus::outrun);
   }
@@ -104,6 +120,9 @@ class Search {
   }
 
  private:
+  bool arrived() const {
+    return done_ && (status_ == LbfgsbStatus::converged || status_ == LbfgsbStatus::small_gain);
+  }
   double projected_gradient() const {
     double largest = 0;
     for (std::size_t i = 0; i < n_; ++i) {
@@ -231,6 +250,16 @@ void stop_hopeless(std::vector<Search>& searches, double gains) {
   }
 }
 
+void stop_joining(std::vector<Search>& searches, double distance) {
+  for (Search& search : searches) {
+    if (search.done()) continue;
+    if (std::any_of(searches.begin(), searches.end(),
+                    [&](const Search& other) { return search.joins(other, distance); })) {
+      search.outrun();
+    }
+  }
+}
+
 }  // namespace
 
 std::vector<LbfgsbResult> minimise_lbfgsb(const BatchObjective& objective, std::size_t dimension,
@@ -268,6 +297,7 @@ std::vector<LbfgsbResult> minimise_lbfgsb(const BatchObjective& objective, std::
   for (int step = 0;; ++step) {
     if (step > 0 && step == options.race_evaluations) stop_all_but_best(searches);
     if (options.hopeless_gains > 0) stop_hopeless(searches, options.hopeless_gains);
+    if (step > 0 && options.merge_distance > 0) stop_joining(searches, options.merge_distance);
     running.clear();
     x.clear();
     for (std::size_t s = 0; s < starts; ++s) {

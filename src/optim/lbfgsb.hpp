@@ -21,6 +21,9 @@ struct LbfgsbOptions {
   /// A start ends when its last two iterations' gains, so many times over, would not take it past the lowest
   /// value of any; 0: none does.
   double hopeless_gains = 0;
+  /// A start ends where no entry of x is further than that from the end of another, and all between looks
+  /// like that one's basin: 0: none does.
+  double merge_distance = 0;
   /// No entry of x moves by more in a line search's first step; 0: as the model says.
   double max_step = 0;
 };
@@ -29,7 +32,7 @@ enum class LbfgsbStatus {
   converged,   ///< the projected gradient is below the tolerance
   small_gain,  ///< by min_decrease
   limit,       ///< iterations or evaluations
-  outrun,      ///< behind another start: at the end of the race, or hopelessly
+  outrun,      ///< behind another start: at the end of the race, hopelessly, or in its basin
   stalled,     ///< no lower value along the steepest descent: at the limit of the objective's precision
   not_finite,  ///< the objective is not finite at the start
 };

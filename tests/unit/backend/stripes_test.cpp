@@ -36,7 +36,7 @@ class StripesOf : public testing::TestWithParam<std::tuple<std::string, std::int
   std::int64_t n_ = std::get<1>(GetParam());
   std::int64_t ld_ = n_ + 3;
   std::vector<double> a_ = sample_matrix(n_);
-  SerialBlas serial_;
+  SerialBlas serial_;  ///< for what LAPACK makes
 
   Stripes factorised(Pool& pool) const {
     Stripes stripes;

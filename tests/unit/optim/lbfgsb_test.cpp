@@ -320,6 +320,34 @@ TEST(Lbfgsb, WhoFallsHopelesslyBehindEnds) {
   EXPECT_EQ(some[0].status, LbfgsbStatus::converged);
 }
 
+TEST(Lbfgsb, WhoIsInTheBasinWhereAnotherHasEndedEnds) {
+  // Two basins a unit apart along x1 and nearly as deep, badly scaled: the first start is at the end of one
+  // at once, the second on its way there, the third in the other.
+  const auto basins = each([](Point x, std::span<double> g) {
+    const double a = x[0] * x[0] - 0.25;
+    const double b = x[1] - 1;
+    g[0] = 40 * a * x[0] + 0.01;
+    g[1] = 2e-3 * b;
+    return 10 * a * a + 0.01 * x[0] + 1e-3 * b * b;
+  });
+  const std::vector<double> x0 = {-0.5005, 1, -0.3, 0.5, 0.3, 0.5}, lower = {-9, -9}, upper = {9, 9};
+  const LbfgsbOptions apart{.tolerance = 1e-8};
+  LbfgsbOptions merging = apart;
+  merging.merge_distance = 1;
+  const auto all = minimise_lbfgsb(basins, 2, x0, lower, upper, apart);
+  const auto some = minimise_lbfgsb(basins, 2, x0, lower, upper, merging);
+  EXPECT_NEAR(all[1].x[0], all[0].x[0], 1e-6);
+  EXPECT_GT(all[2].x[0], 0.4);
+  EXPECT_EQ(some[0].status, LbfgsbStatus::converged);
+  EXPECT_EQ(some[1].status, LbfgsbStatus::outrun);
+  EXPECT_LT(some[1].evaluations, all[1].evaluations);
+  EXPECT_EQ(some[2].status, LbfgsbStatus::converged) << "the other basin is another matter";
+  EXPECT_EQ(some[2].x, all[2].x);
+  merging.merge_distance = 1e-3;
+  const auto far = minimise_lbfgsb(basins, 2, x0, lower, upper, merging);
+  EXPECT_GT(far[1].evaluations, some[1].evaluations) << "only from near by";
+}
+
 TEST(Lbfgsb, StepsKeepToTheirLimit) {
   // Nearly flat far away: an unbounded first step along the slope would be 1, then far more.
   std::vector<double> seen;
