@@ -5,6 +5,7 @@
 #include <limits>
 #include <numeric>
 
+#include "app/acquisition/exchange.hpp"
 #include "core/random.hpp"
 #include "optim/lbfgsb.hpp"
 #include "propose/candidates.hpp"
@@ -13,9 +14,14 @@ namespace krigon {
 
 namespace {
 
-/// From starts (groups of q points, x), over unit coordinates; choices stay as they are.
+/// Of the acquisition, a gain that ends a search. Several points are exchanged afterwards, which gains far
+/// more than the last steps before.
+constexpr double kFine = 1e-9;
+constexpr double kCoarse = 1e-5;
+
+/// Ends in unit coordinates, from starts: groups of q points. Choices stay as they are.
 std::vector<LbfgsbResult> refine(const GroupFunction& function, const SearchBox& box, std::size_t dims,
-                                 std::span<const double> starts, int iterations) {
+                                 std::span<const double> starts, int iterations, double min_decrease) {
   std::vector<double> x0(starts.size()), lower(starts.size(), 0.0), upper(starts.size(), 1.0);
   box.to_unit(starts, x0);
   for (std::size_t i = 0; i < starts.size(); ++i) {
@@ -26,7 +32,7 @@ std::vector<LbfgsbResult> refine(const GroupFunction& function, const SearchBox&
   lbfgsb.max_iterations = iterations;
   lbfgsb.max_evaluations = 2 * iterations;
   lbfgsb.tolerance = 1e-5;
-  lbfgsb.min_decrease = 1e-9;
+  lbfgsb.min_decrease = min_decrease;
   std::vector<double> x;
   return minimise_lbfgsb(
       [&](std::span<const std::size_t>, std::span<const double> unit, std::span<double> value,
@@ -91,22 +97,49 @@ AcquisitionMaximum search_maximum(const GroupFunction& function, const SearchBox
     const auto start = raw.x.subspan(i * dims, dims);
     starts.insert(starts.end(), start.begin(), start.end());
   }
-  AcquisitionMaximum best;
+  ValuedGroup best;
   best.value = -std::numeric_limits<double>::infinity();
-  const auto consider = [&](std::span<const double> x, double found) {
-    if (found > best.value || best.x.empty()) {
-      best.x.assign(x.begin(), x.end());
-      best.value = std::isnan(found) ? -std::numeric_limits<double>::infinity() : found;
+  for (std::size_t i = 0; i < raw.value.size(); ++i) {
+    if (!(raw.value[i] > best.value) && !best.x.empty()) continue;
+    const auto group = raw.x.subspan(i * dims, dims);
+    best.x.assign(group.begin(), group.end());
+    if (!std::isnan(raw.value[i])) best.value = raw.value[i];
+  }
+  const auto refined = [&](std::span<const double> groups, double min_decrease) {
+    std::vector<ValuedGroup> ends;
+    for (const LbfgsbResult& result : refine(function, box, dims, groups, options.iterations, min_decrease)) {
+      if (!std::isfinite(result.value)) continue;
+      std::vector<double> x(dims);
+      box.from_unit(result.x, x);
+      ends.push_back({std::move(x), -result.value});
+    }
+    return ends;
+  };
+  const auto take_better = [&](const std::vector<ValuedGroup>& ends) {
+    for (const ValuedGroup& end : ends) {
+      if (end.value > best.value) best = end;
     }
   };
-  for (std::size_t i = 0; i < raw.value.size(); ++i) consider(raw.x.subspan(i * dims, dims), raw.value[i]);
-  std::vector<double> x(dims);
-  for (const LbfgsbResult& result : refine(function, box, dims, starts, options.iterations)) {
-    if (!std::isfinite(result.value)) continue;
-    box.from_unit(result.x, x);
-    consider(x, -result.value);
+  std::vector<ValuedGroup> ends = refined(starts, q == 1 ? kFine : kCoarse);
+  take_better(ends);
+  if (q > 1 && std::isfinite(best.value)) {
+    // Points that some end has found a place for, the best ends' first.
+    std::stable_sort(ends.begin(), ends.end(), [](const ValuedGroup& one, const ValuedGroup& other) {
+      return one.value > other.value;
+    });
+    std::vector<double> points;
+    for (const ValuedGroup& end : ends) points.insert(points.end(), end.x.begin(), end.x.end());
+    std::vector<double> unit(points.size());
+    box.to_unit(points, unit);
+    unit = distinct_points(unit, box.columns(), std::max<std::size_t>(1, options.raw / 2));
+    std::vector<double> pool(unit.size());
+    box.from_unit(unit, pool);
+    best = exchange_points(
+        function, [&](std::span<const double> groups) { return refined(groups, kCoarse); }, q, pool,
+        {.evaluations = options.raw, .starts = std::max<std::size_t>(1, options.starts / 2)}, best);
+    take_better(refined(best.x, kFine));
   }
-  return best;
+  return {std::move(best.x), best.value};
 }
 
 }  // namespace krigon
