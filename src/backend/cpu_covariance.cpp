@@ -2,7 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <numbers>
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 #include "backend/blas.hpp"
 #include "backend/cpu_backend.hpp"
@@ -16,24 +21,53 @@ void check(bool fine, const char* what) {
   if (!fine) throw UsageError(what);
 }
 
-/// Columns of a task. With half as many, mirroring a matrix touches a page for each 128 bytes.
+/// Columns of a task that pulls back.
 constexpr std::int64_t kChunk = 32;
+/// Rows and columns of a Gram matrix's block: in the second-level cache until it is written out, and mirrored
+/// by so many rows that each page is touched for a kilobyte.
+constexpr std::int64_t kBlock = 128;
+constexpr std::int64_t kMirrored = 8;  ///< columns at a time: as many as share a line when they are rows
+/// Entries of a matrix that no cache holds: written past them.
+constexpr std::int64_t kLarge = std::int64_t{1} << 20;
+
+/// to := from. What is large goes past the caches: the lines written to need not be read first, which is half
+/// of the traffic, and would only drive others out.
+void write(double* to, const double* from, std::int64_t n, bool large) {
+#if defined(__SSE2__)
+  if (large) {
+    std::int64_t i = 0;
+    if ((reinterpret_cast<std::uintptr_t>(to) & 15U) != 0 && n > 0) to[i] = from[i], ++i;
+    for (; i + 2 <= n; i += 2) _mm_stream_pd(to + i, _mm_loadu_pd(from + i));
+    if (i < n) to[i] = from[i];
+    return;
+  }
+#endif
+  std::copy_n(from, n, to);
+}
+
+void settle() {
+#if defined(__SSE2__)
+  _mm_sfence();
+#endif
+}
 
 const double* theta_of(const ConstView& theta, std::int64_t member) {
   return theta.column(theta.columns == 1 ? 0 : member);
 }
 
 /// Values and weights of every factor between `n` points and the `count` of a chunk, then what each term is
-/// worth. Tiles are ld x count.
+/// worth. Tiles are ld x count; x has columns ldx apart.
 class FactorTiles {
  public:
-  static std::int64_t needed(const CpuCovariance& covariance, std::int64_t ld) {
+  static std::int64_t needed(const CpuCovariance& covariance, std::int64_t ld, std::int64_t most) {
     const auto factors = static_cast<std::int64_t>(covariance.factors.size());
-    return ld * kChunk * (2 * factors + covariance.layout.terms + 1);
+    return ld * most * (2 * factors + covariance.layout.terms + 1);
   }
 
-  FactorTiles(const CpuCovariance& covariance, std::int64_t n, std::int64_t ld, double* space)
-      : covariance_(covariance), n_(n), ld_(ld), space_(space) {}
+  /// Of `most` columns at most.
+  FactorTiles(const CpuCovariance& covariance, std::int64_t n, std::int64_t ldx, std::int64_t ld,
+              std::int64_t most, double* space)
+      : covariance_(covariance), n_(n), ldx_(ldx), ld_(ld), size_(ld * most), space_(space) {}
 
   /// x: n x F, padded; z: the chunk's features, F x count.
   void fill(const Tiles& tiles, const double* x, const double* z, std::int64_t ldz, std::int64_t count,
@@ -41,12 +75,12 @@ class FactorTiles {
     count_ = count;
     for (std::size_t f = 0; f < covariance_.factors.size(); ++f) {
       const auto& factor = covariance_.factors[f];
-      const double* xf = x + factor.first * ld_;
+      const double* xf = x + factor.first * ldx_;
       const double* zf = z + factor.first;
       if (factor.kind == CovarianceKind::linear) {
-        tiles.products(n_, count, factor.count, xf, ld_, zf, ldz, value(f), ld_);
+        tiles.products(n_, count, factor.count, xf, ldx_, zf, ldz, value(f), ld_);
       } else {
-        tiles.gram(static_cast<std::int32_t>(factor.kind), n_, count, factor.count, xf, ld_, zf, ldz, 1.0,
+        tiles.gram(static_cast<std::int32_t>(factor.kind), n_, count, factor.count, xf, ldx_, zf, ldz, 1.0,
                    value(f), ld_, weights ? weight(f) : nullptr, ld_, false, 0);
       }
     }
@@ -60,8 +94,8 @@ class FactorTiles {
     }
   }
 
-  double* value(std::size_t f) { return space_ + ld_ * kChunk * static_cast<std::int64_t>(2 * f); }
-  double* weight(std::size_t f) { return value(f) + ld_ * kChunk; }
+  double* value(std::size_t f) { return space_ + size_ * static_cast<std::int64_t>(2 * f); }
+  double* weight(std::size_t f) { return value(f) + size_; }
   /// The product of the term's factors.
   const double* term(std::int64_t t) {
     const double* only = only_factor(t);
@@ -83,7 +117,7 @@ class FactorTiles {
   }
 
  private:
-  double* product_of(std::int64_t t) { return value(covariance_.factors.size()) + ld_ * kChunk * t; }
+  double* product_of(std::int64_t t) { return value(covariance_.factors.size()) + size_ * t; }
   /// The value of the term's factor where it has but one.
   const double* only_factor(std::int64_t t) {
     const double* only = nullptr;
@@ -100,7 +134,9 @@ class FactorTiles {
 
   const CpuCovariance& covariance_;
   std::int64_t n_;
+  std::int64_t ldx_;
   std::int64_t ld_;
+  std::int64_t size_;  ///< of the room for a tile
   std::int64_t count_ = 0;
   double* space_;
 };
@@ -226,38 +262,57 @@ void CpuBackend::gram(const ResidentCovariance& resident, ConstView u, ConstView
         "gram: the shapes do not match");
   const std::int64_t n = k.rows;
   const std::int64_t ld = padded_rows(n);
-  const std::int64_t chunks = (k.columns + kChunk - 1) / kChunk;
   const std::int64_t size = ld * covariance.features;
   double* features = feature_space_.need(size_of(size * u.batch));
   transpose_features(u, ld, features);
+  // Of points among themselves only the blocks on and below the diagonal are computed.
   const bool symmetric =
       u.data == v.data && u.columns == v.columns && u.leading == v.leading && u.stride == v.stride;
+  const bool large = n * k.columns >= kLarge;
+  const std::int64_t down = (n + kBlock - 1) / kBlock;
+  const std::int64_t blocks = symmetric ? down * (down + 1) / 2 : down * ((k.columns + kBlock - 1) / kBlock);
   const auto task = [&](std::int64_t index, int worker) {
-    const std::int64_t member = index / chunks;
-    const std::int64_t first = index % chunks * kChunk;
-    const std::int64_t count = std::min(kChunk, k.columns - first);
-    // Of points among themselves only what is on and below the diagonal block is computed.
-    const std::int64_t top = symmetric ? first : 0;
-    const double* x = features + (u.batch == 1 ? 0 : member * size) + top;
-    FactorTiles tiles(covariance, n - top, ld,
-                      task_space_[size_of(worker)].need(size_of(FactorTiles::needed(covariance, ld))));
-    tiles.fill(tiles_, x, member_of(v, member).column(first), v.leading, count, false);
+    const std::int64_t member = index / blocks;
+    const std::int64_t b = index % blocks;
+    const BlockIndex block = symmetric ? lower_block(down, b) : BlockIndex{b % down, b / down};
+    const std::int64_t row = block.row * kBlock;
+    const std::int64_t column = block.column * kBlock;
+    const std::int64_t rows = std::min(kBlock, n - row);
+    const std::int64_t columns = std::min(kBlock, k.columns - column);
+    FactorTiles tiles(
+        covariance, rows, ld, kBlock, kBlock,
+        task_space_[size_of(worker)].need(size_of(FactorTiles::needed(covariance, kBlock, kBlock))));
+    const ConstView z = member_of(v, member);
+    tiles.fill(tiles_, features + (u.batch == 1 ? 0 : member * size) + row, z.column(column), z.leading,
+               columns, false);
     const double* t = theta_of(theta, member);
     const View to = k.member(member);
-    for (std::int64_t j = 0; j < count; ++j) {
-      double* out = to.column(first + j) + top;
-      for (std::int64_t term = 0; term < layout.terms; ++term) {
-        const double signal = std::exp(t[layout.signal() + term]);
-        const double* product = tiles.term(term) + j * ld;
-        for (std::int64_t i = 0; i < n - top; ++i) out[i] = signal * product[i] + (term == 0 ? 0.0 : out[i]);
+    double* whole = tiles.spare();
+    for (std::int64_t term = 0; term < layout.terms; ++term) {
+      const double signal = std::exp(t[layout.signal() + term]);
+      const double* product = tiles.term(term);
+      for (std::int64_t i = 0; i < kBlock * columns; ++i) {
+        whole[i] = signal * product[i] + (term == 0 ? 0.0 : whole[i]);
       }
     }
-    if (!symmetric) return;
-    for (std::int64_t i = first + count; i < n; ++i) {
-      for (std::int64_t j = first; j < first + count; ++j) to.column(i)[j] = to.column(j)[i];
+    for (std::int64_t j = 0; j < columns; ++j) {
+      write(to.column(column + j) + row, whole + j * kBlock, rows, large);
     }
+    if (symmetric && row > column) {
+      double* mirrored = tiles.weight(0);
+      for (std::int64_t j0 = 0; j0 < columns; j0 += kMirrored) {
+        const std::int64_t end = std::min(columns, j0 + kMirrored);
+        for (std::int64_t i = 0; i < rows; ++i) {
+          for (std::int64_t j = j0; j < end; ++j) mirrored[i * kBlock + j] = whole[j * kBlock + i];
+        }
+      }
+      for (std::int64_t i = 0; i < rows; ++i) {
+        write(to.column(row + i) + column, mirrored + i * kBlock, columns, large);
+      }
+    }
+    if (large) settle();
   };
-  run_tasks(chunks * k.batch, n * k.columns * k.batch, task);
+  run_tasks(blocks * k.batch, n * k.columns * k.batch, task);
 }
 
 void CpuBackend::gram_vjp(const ResidentCovariance& resident, ConstView u, ConstView v, ConstView theta,
@@ -294,8 +349,9 @@ void CpuBackend::pull_side(const CpuCovariance& covariance, const ConstView& all
     const std::int64_t first = index % chunks * kChunk;
     const std::int64_t count = std::min(kChunk, side.columns - first);
     const double* x = features + (all.batch == 1 ? 0 : member * size);
-    FactorTiles tiles(covariance, n, ld,
-                      task_space_[size_of(worker)].need(size_of(FactorTiles::needed(covariance, ld))));
+    FactorTiles tiles(
+        covariance, n, ld, ld, kChunk,
+        task_space_[size_of(worker)].need(size_of(FactorTiles::needed(covariance, ld, kChunk))));
     const double* z = member_of(side, member).column(first);
     tiles.fill(tiles_, x, z, side.leading, count, true);
     double* change = tiles.spare();
