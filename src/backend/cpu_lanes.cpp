@@ -14,12 +14,16 @@ namespace {
 /// unit of time is one member by itself, a vector's was measured.
 std::int64_t vectors_of(std::int64_t batch, std::int64_t n, std::int64_t lanes, std::int64_t threads) {
   const double vector = 2 + static_cast<double>(n * lanes) / 160;
+  const auto turns = [&](std::int64_t tasks) {
+    const std::int64_t most = (tasks + threads - 1) / threads;
+    return static_cast<double>(most);
+  };
   std::int64_t best = 0;
-  auto least = static_cast<double>((batch + threads - 1) / threads);
+  double least = turns(batch);
   for (std::int64_t v = 1; v * lanes < batch + lanes; ++v) {
     const auto rest = static_cast<double>(std::max<std::int64_t>(0, batch - v * lanes));
     const double shared = (static_cast<double>(v) * vector + rest) / static_cast<double>(threads);
-    const double time = std::max(shared, vector * static_cast<double>((v + threads - 1) / threads));
+    const double time = std::max(shared, vector * turns(v));
     if (time < least) {
       least = time;
       best = v;
