@@ -10,6 +10,7 @@ if(NOT KRIGON_ENGINE_ONLY)
   find_package(OpenSSL REQUIRED COMPONENTS Crypto)
   find_package(PkgConfig REQUIRED)
   pkg_check_modules(muparser REQUIRED IMPORTED_TARGET muparser)
+  pkg_check_modules(libpq REQUIRED IMPORTED_TARGET libpq)
 endif()
 
 # The openmp build of OpenBLAS for certain: Debian's pthread and openmp builds share a SONAME, and

@@ -8,6 +8,7 @@
 #include "cli/study_option.hpp"
 #include "cli/trial_text.hpp"
 #include "cli/values.hpp"
+#include "core/url.hpp"
 #include "render/human.hpp"
 #include "render/table.hpp"
 
@@ -43,8 +44,10 @@ int check(const Options& options, Context& context) {
   const std::string sampler = context.services.describe_sampler(spec);
   context.services.make_scheduler(spec.early_stopping);
   if (options.json) {
-    context.out << dump(
-                       {{"ok", true}, {"storage", place.url}, {"sampler", sampler}, {"study", to_json(spec)}})
+    context.out << dump({{"ok", true},
+                         {"storage", without_password(place.url)},
+                         {"sampler", sampler},
+                         {"study", to_json(spec)}})
                 << "\n";
     return kOk;
   }
@@ -54,7 +57,7 @@ int check(const Options& options, Context& context) {
       {"objective",
        fmt::format("{} {}", spec.objective().direction == Direction::minimize ? "minimize" : "maximize",
                    spec.objective().metric)},
-      {"storage", place.url},
+      {"storage", without_password(place.url)},
       {"trial", spec.trial.command.empty() ? "no command: driven by ask, tell or pipe"
                                            : shell_line(spec.trial.command)},
       {"budget", budget_text(spec.budget)},

@@ -56,7 +56,8 @@ int list(const Options& options, Context& context) {
 
 void add_list(Program& program) {
   program.add<Options>("list", "The studies of a store", list, [](CommandBuilder& command, Options& o) {
-    command.text("--storage", o.storage, "The store, sqlite:///PATH or a path (default: krigon.db)", "URL");
+    command.text("--storage", o.storage,
+                 "The store, sqlite:///PATH, postgresql://... or a path (default: krigon.db)", "URL");
     command.flag("--json", o.json, "Print one JSON object a line");
     command.footer(R"(Example:
   krigon list --storage /data/krigon.db)");

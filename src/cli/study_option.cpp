@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "core/url.hpp"
 #include "krigon/error.hpp"
 
 namespace krigon::cli {
@@ -22,28 +23,31 @@ StudyRecord find(Storage& storage, const StudyPlace& place) {
     if (auto record = storage.find_study(place.name)) return *record;
     std::string hint;
     if (place.loaded) hint = fmt::format("; `krigon run {}` creates it", place.file.string());
-    throw NotFoundError(fmt::format("there is no study \"{}\" in {}{}", place.name, place.url, hint));
+    throw NotFoundError(fmt::format("there is no study \"{}\" in {}{}", place.name, storage.url(), hint));
   }
   auto studies = storage.studies();
   if (studies.size() == 1) return std::move(studies.front());
   std::string names;
   for (const auto& study : studies) names += (names.empty() ? "" : ", ") + study.name;
-  if (studies.empty()) throw NotFoundError(fmt::format("there is no study in {}", place.url));
-  throw UsageError(fmt::format("{} holds several studies, choose one with --study: {}", place.url, names));
+  if (studies.empty()) throw NotFoundError(fmt::format("there is no study in {}", storage.url()));
+  throw UsageError(
+      fmt::format("{} holds several studies, choose one with --study: {}", storage.url(), names));
 }
 
 void refuse_change(const StudyRecord& stored, const StudyPlace& place, const char* part) {
   throw ConflictError(fmt::format(
       "{}: the study \"{}\" in {} was begun with another {}; its trials would mean something else. "
       "Give the study another name, or `krigon delete` the old one",
-      place.file.string(), stored.name, place.url, part));
+      place.file.string(), stored.name, without_password(place.url), part));
 }
 
 }  // namespace
 
 void StudyOption::add_options_to(CommandBuilder& command) {
-  command.text("--storage", storage,
-               "The store, sqlite:///PATH or a path (default: krigon.db beside the study file)", "URL");
+  command.text(
+      "--storage", storage,
+      "The store, sqlite:///PATH, postgresql://... or a path (default: krigon.db beside the study file)",
+      "URL");
   command.text("--study", name, "The study's name in the store (default: the study file's)", "NAME");
 }
 
@@ -115,7 +119,7 @@ OpenStudy open_study(const Context& context, const StudyOption& option) {
   if (!context.services.store_exists(study.place.url)) {
     const std::string hint =
         study.place.loaded ? fmt::format("; `krigon run {}` creates it", study.place.file.string()) : "";
-    throw NotFoundError(fmt::format("there is no store at {}{}", study.place.url, hint));
+    throw NotFoundError(fmt::format("there is no store at {}{}", without_password(study.place.url), hint));
   }
   study.storage = context.services.open_storage(study.place.url, false);
   study.record = find(*study.storage, study.place);

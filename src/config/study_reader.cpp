@@ -16,6 +16,7 @@
 #include "config/space_reader.hpp"
 #include "config/suggest.hpp"
 #include "core/device.hpp"
+#include "core/url.hpp"
 
 namespace krigon::detail {
 namespace {
@@ -367,7 +368,7 @@ void StudyReader::read_on_best(const Field& field, const CommandNames& names) {
 void StudyReader::read_storage(const Field& field) {
   const auto text = field.text();
   if (!text) return;
-  if (*text == "memory:") {
+  if (*text == "memory:" || text->starts_with("postgresql://") || text->starts_with("postgres://")) {
     study_.storage = *text;
     return;
   }
@@ -377,7 +378,9 @@ void StudyReader::read_storage(const Field& field) {
     path = text->substr(text->starts_with("sqlite://") ? 9 : 7);
   } else if (colon != std::string::npos || text->starts_with("memory")) {
     field.error(
-        fmt::format("found {}, expected a file's path, sqlite:///path/to/file or memory:", in_quotes(*text)));
+        fmt::format("found {}, expected a file's path, sqlite:///path/to/file, "
+                    "postgresql://user@host/database or memory:",
+                    in_quotes(without_password(*text))));
     return;
   }
   if (path.empty()) {

@@ -4,8 +4,10 @@
 
 #include <fmt/format.h>
 
+#include "core/url.hpp"
 #include "krigon/error.hpp"
 #include "storage/memory.hpp"
+#include "storage/postgres.hpp"
 #include "storage/sqlite.hpp"
 #include "storage/storage.hpp"
 
@@ -41,6 +43,11 @@ bool sqlite_exists(std::string_view url, std::string_view rest) {
   return std::filesystem::exists(sqlite_file(url, rest), ignored);
 }
 
+/// libpq reads the rest, and says what is wrong with it.
+std::unique_ptr<Storage> postgres(std::string_view url, std::string_view, const StorageOptions& options) {
+  return detail::open_postgres(std::string(url), options.create, options.read_only, options.clock);
+}
+
 struct Kind {
   std::string_view scheme;
   std::string_view form;
@@ -48,9 +55,13 @@ struct Kind {
   bool (*exists)(std::string_view url, std::string_view rest);
 };
 
-constexpr std::array<Kind, 2> kKinds{
+constexpr std::array<Kind, 4> kKinds{
     {{"memory", "memory:", memory, [](std::string_view, std::string_view) { return false; }},
-     {"sqlite", "sqlite:///path/to/file", sqlite, sqlite_exists}}};
+     {"sqlite", "sqlite:///path/to/file", sqlite, sqlite_exists},
+     {"postgresql", "postgresql://user@host/database", postgres,
+      [](std::string_view url, std::string_view) { return detail::postgres_exists(std::string(url)); }},
+     {"postgres", "", postgres,
+      [](std::string_view url, std::string_view) { return detail::postgres_exists(std::string(url)); }}}};
 
 /// "sqlite" of "sqlite:///x"; empty for a plain path.
 std::string_view scheme_of(std::string_view url) {
@@ -80,10 +91,10 @@ Named named(std::string_view url) {
   std::string allowed;
   for (const auto& kind : kKinds) {
     if (kind.scheme == scheme) return {&kind, url.substr(scheme.size() + 1)};
-    allowed += fmt::format("{}, ", kind.form);
+    if (!kind.form.empty()) allowed += fmt::format("{}, ", kind.form);
   }
-  throw UsageError(
-      fmt::format("the store \"{}\": found \"{}:\", allowed are {}or a file's path", url, scheme, allowed));
+  throw UsageError(fmt::format("the store \"{}\": found \"{}:\", allowed are {}or a file's path",
+                               without_password(url), scheme, allowed));
 }
 
 }  // namespace

@@ -56,6 +56,8 @@ class Connection {
   /// Starts the clock of the patience anew.
   void renew_patience() { deadline_ = std::chrono::steady_clock::now() + patience_; }
   void set_patience(std::chrono::milliseconds patience) { patience_ = patience; }
+  /// Rows that were ever inserted, updated or deleted through this connection.
+  std::int64_t changes() const { return sqlite3_total_changes64(db_); }
   bool in_transaction() const { return sqlite3_get_autocommit(db_) == 0; }
   /// Leaves an open transaction, if there is one. Never throws.
   void rollback() noexcept;

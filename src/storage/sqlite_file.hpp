@@ -21,6 +21,7 @@ class SqliteFile {
   class Writer {
    public:
     Connection& operator*() const { return *connection_; }
+    Connection* operator->() const { return connection_; }
 
    private:
     friend class SqliteFile;

@@ -13,7 +13,8 @@ namespace krigon {
 struct StorageOptions {
   bool create = true;      ///< make the store where there is none; false: StorageError then
   bool read_only = false;  ///< nothing is written or created, and every change throws StorageError
-  /// Where times come from; null: the system's clock. Must outlive the store.
+  /// Where times come from; null: the system's clock, and of PostgreSQL the server's, which rules for all
+  /// machines. Must outlive the store.
   const Clock* clock = nullptr;
 };
 
@@ -23,8 +24,12 @@ struct StorageOptions {
 ///   sqlite:///abs/path      the file /abs/path (sqlite:/abs/path likewise)
 ///   sqlite://rel/path       the file rel/path below the working directory (sqlite:rel/path likewise)
 ///   any/path                the same as sqlite:any/path
+///   postgresql://user@host:port/database?...
+///                           the schema `krigon` of that database, as libpq reads the URL (postgres://
+///                           likewise); the password is best left to PGPASSFILE or PGPASSWORD. A server that
+///                           is away for less than 30 s is waited for
 ///
-/// The path is taken as it stands: no %-escapes, no ~. Throws UsageError for a URL of another kind or
+/// A path is taken as it stands: no %-escapes, no ~. Throws UsageError for a URL of another kind or
 /// without a path, naming what is allowed, and StorageError, naming the path and what to do, where
 /// the store is missing (with `create` off), its folder does not exist, lies on a network file
 /// system, cannot be written, or the file is damaged, no store of ours, or of a newer schema.

@@ -1,9 +1,12 @@
 #include "fixture.hpp"
 
 #include <cstdlib>
+#include <set>
 #include <system_error>
 
 #include <fmt/format.h>
+#include <libpq-fe.h>
+#include <unistd.h>
 
 namespace krigon::testing {
 namespace fs = std::filesystem;
@@ -129,9 +132,70 @@ std::string everything(Storage& storage, std::int64_t study) {
   return result;
 }
 
+namespace {
+
+/// The folder of the server that ctest starts: tests/support/postgres_server.
+fs::path postgres_folder() {
+  const char* folder = std::getenv("KRIGON_TEST_POSTGRES");
+  return folder == nullptr ? "" : folder;
+}
+
+bool postgres_available() {
+  return !postgres_folder().empty() && fs::exists(postgres_folder() / ".s.PGSQL.5432");
+}
+
+void postgres_execute(const std::string& sql) {
+  PGconn* connection =
+      PQconnectdb(fmt::format("host={} user=krigon dbname=postgres", postgres_folder().string()).c_str());
+  PGresult* result = PQexec(connection, sql.c_str());
+  const std::string message = PQerrorMessage(connection);
+  const bool fine = PQresultStatus(result) == PGRES_COMMAND_OK;
+  PQclear(result);
+  PQfinish(connection);
+  if (!fine) throw std::runtime_error(message);
+}
+
+std::set<std::string>& databases() {
+  static std::set<std::string> made;
+  return made;
+}
+
+/// A database of the folder's name.
+std::string postgres_url(const fs::path& folder) {
+  const std::string name = folder.filename().string();
+  if (databases().insert(name).second) postgres_execute(fmt::format("CREATE DATABASE \"{}\"", name));
+  return fmt::format("postgresql://krigon@/{}?host={}", name, postgres_folder().string());
+}
+
+/// By the process that made them alone, not by its children.
+void drop_databases() {
+  static const pid_t owner = getpid();
+  if (getpid() != owner) return;
+  for (const std::string& name : databases()) {
+    try {
+      postgres_execute(fmt::format("DROP DATABASE \"{}\" WITH (FORCE)", name));
+    } catch (const std::exception&) {
+      // The server goes with all it has.
+    }
+  }
+  databases().clear();
+}
+
+}  // namespace
+
 StorageTest::StorageTest() {
+  if (!GetParam().available()) return;
   storage = open_storage(GetParam().url(folder.path()), {.clock = &clock});
   study = make_study();
+}
+
+StorageTest::~StorageTest() {
+  storage.reset();
+  drop_databases();
+}
+
+void StorageTest::SetUp() {
+  if (storage == nullptr) GTEST_SKIP() << "no PostgreSQL server is installed";
 }
 
 std::shared_ptr<Storage> StorageTest::open_again(bool read_only) {
@@ -149,9 +213,12 @@ std::string implementation_name(const ::testing::TestParamInfo<Implementation>& 
 }
 
 const std::vector<Implementation>& implementations() {
+  const auto always = [] { return true; };
   static const std::vector<Implementation> all{
-      {"memory", false, [](const fs::path&) { return std::string("memory:"); }},
-      {"sqlite", true, [](const fs::path& folder) { return "sqlite://" + (folder / "store.db").string(); }}};
+      {"memory", false, [](const fs::path&) { return std::string("memory:"); }, always},
+      {"sqlite", true, [](const fs::path& folder) { return "sqlite://" + (folder / "store.db").string(); },
+       always},
+      {"postgresql", true, postgres_url, postgres_available}};
   return all;
 }
 

@@ -69,13 +69,17 @@ std::string everything(Storage& storage, std::int64_t study);
 struct Implementation {
   const char* name;
   bool durable;  ///< outlives its process
+  /// Of a store that belongs to the folder; what it needs is there.
   std::string (*url)(const std::filesystem::path& folder);
+  bool (*available)();  ///< false: its tests are skipped
 };
 
 /// The suite's body runs once for each implementation of the contract in core/storage.hpp.
 class StorageTest : public ::testing::TestWithParam<Implementation> {
  protected:
   StorageTest();
+  ~StorageTest() override;
+  void SetUp() override;
   /// Another opening of the same store. Precondition: durable.
   std::shared_ptr<Storage> open_again(bool read_only = false);
   /// A study of small_spec().
@@ -91,7 +95,7 @@ class StorageTest : public ::testing::TestWithParam<Implementation> {
   std::int64_t study = 0;
 };
 
-/// "memory", "sqlite".
+/// "memory", "sqlite", "postgresql".
 std::string implementation_name(const ::testing::TestParamInfo<Implementation>& info);
 const std::vector<Implementation>& implementations();
 

@@ -83,8 +83,10 @@ class Lines {
 
 class Processes : public StorageTest {
  protected:
-  Processes() {
-    url = storage->url();
+  void SetUp() override {
+    StorageTest::SetUp();
+    if (storage == nullptr) return;
+    url = GetParam().url(folder.path());
     storage.reset();  // no store may be used across a fork
   }
 
@@ -130,6 +132,7 @@ class Processes : public StorageTest {
       EXPECT_EQ(events[i].sequence, static_cast<std::int64_t>(i + 1));
     }
     storage.reset();
+    if (std::string_view(GetParam().name) != "sqlite") return;
     sqlite3* db = nullptr;
     ASSERT_EQ(sqlite3_open((folder.path() / "store.db").c_str(), &db), SQLITE_OK);
     std::string verdict;

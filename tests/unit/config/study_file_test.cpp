@@ -94,6 +94,8 @@ TEST_F(StudyFile, NamesAStoreInSeveralWays) {
     return load_study_file(write("s.yaml", std::string(kSmall) + "storage: " + text + "\n")).storage.value();
   };
   EXPECT_EQ(storage("\"memory:\""), "memory:");
+  EXPECT_EQ(storage("postgresql://me@host:5432/db?sslmode=require"),
+            "postgresql://me@host:5432/db?sslmode=require");
   EXPECT_EQ(storage("/abs/k.db"), "sqlite:///abs/k.db");
   EXPECT_EQ(storage("sqlite:///abs/k.db"), "sqlite:///abs/k.db");
   EXPECT_EQ(storage("sqlite://rel.db"), "sqlite://" + (folder_ / "rel.db").string());

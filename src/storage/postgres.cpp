@@ -1,0 +1,213 @@
+#include "storage/postgres.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <mutex>
+#include <random>
+#include <thread>
+#include <utility>
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "core/url.hpp"
+#include "storage/postgres_connection.hpp"
+#include "storage/postgres_schema.hpp"
+#include "storage/sql_storage.hpp"
+
+namespace krigon::detail {
+namespace {
+
+using Steady = std::chrono::steady_clock;
+
+/// How long a server may be away before that is an error.
+constexpr std::chrono::seconds kPatience{30};
+constexpr std::size_t kMostIdle = 16;
+
+#define KRIGON_POSTGRES_NOW "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+
+class PostgresEngine {
+ public:
+  using Connection = PostgresConnection;
+  using Query = PostgresQuery;
+
+  static constexpr const char* kReportsSince =
+      "SELECT report.trial, report.attempt, report.step, report.metric, report.value FROM event "
+      "JOIN report ON report.trial = event.trial AND report.attempt = event.attempt AND "
+      "report.step = event.step AND report.sequence = event.id & 1099511627775 "
+      "WHERE event.id BETWEEN ? AND ? AND event.step IS NOT NULL ORDER BY event.id, report.metric";
+  static constexpr const char* kDecisionsSince =
+      "SELECT decision.trial, decision.attempt, decision.step, decision.verdict, decision.basis FROM event "
+      "JOIN decision ON decision.trial = event.trial AND decision.sequence = event.id & 1099511627775 "
+      "WHERE event.id BETWEEN ? AND ? AND event.step IS NOT NULL ORDER BY event.id";
+  static constexpr const char* kRunningAttempts =
+      "SELECT " KRIGON_ATTEMPT_COLUMNS
+      " FROM trial JOIN attempt ON attempt.trial = trial.id AND attempt.number = trial.attempts "
+      "WHERE trial.study = ? AND trial.state = 'running' ORDER BY trial.id";
+
+  static constexpr const char* kInsertEvent =
+      "INSERT INTO event(id, time, kind, trial, attempt, step, detail, token) "
+      "VALUES(?, ?, ?, ?, ?, ?, ?, current_setting('krigon.token')::bigint)";
+  static void event_written(Connection& connection, std::int64_t id) { connection.set_event(id); }
+
+  PostgresEngine(std::string url, bool create, bool read_only, const Clock* clock)
+      : url_(std::move(url)), read_only_(read_only), clock_(clock), owner_(getpid()) {
+    auto connection = std::make_unique<PostgresConnection>(url_, read_only_);
+    if (create && !read_only_) {
+      migrate_postgres(*connection);
+    } else {
+      if (!read_only_ && postgres_version(*connection) > 0) migrate_postgres(*connection);
+      check_postgres(*connection);
+    }
+    idle_.push_back(std::move(connection));
+  }
+
+  template <class Body>
+  auto read(const Body& body) {
+    return patiently([&](Lent& lent) {
+      lent->begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+      auto result = body(*lent);
+      lent->rollback();
+      return result;
+    });
+  }
+
+  template <class Body>
+  auto write(const Body& body) {
+    if (read_only_) {
+      throw StorageError(fmt::format("the store {}: it was opened read-only and cannot be changed", url()));
+    }
+    return patiently([&](Lent& lent) {
+      const std::int64_t token = fresh_token();
+      lent->begin("BEGIN");
+      lent->send("SELECT set_config('krigon.token', ?, true)", {std::to_string(token)});
+      auto result = body(*lent);
+      const std::int64_t event = lent->event();
+      // What adds no event (a heartbeat, running time, a study) may be done again.
+      if (!lent->commit() && !(event != 0 && wrote(event, token))) throw PostgresLost("undone");
+      return result;
+    });
+  }
+
+  std::optional<WritableHead> lock(Connection& connection, std::int64_t study) const {
+    Query query(connection,
+                "SELECT revision, " KRIGON_HEAD_COLUMNS ", " KRIGON_POSTGRES_NOW
+                " FROM study WHERE id = ? FOR UPDATE",
+                study);
+    if (!query.next()) return std::nullopt;
+    return WritableHead{read_head(query, 1), query.integer(0),
+                        clock_ != nullptr ? clock_->now() : query.integer(13)};
+  }
+
+  TimeUs now(Connection& connection) const {
+    Query query(connection, "SELECT " KRIGON_POSTGRES_NOW);
+    query.next();
+    return clock_ != nullptr ? clock_->now() : query.integer(0);
+  }
+
+  std::string url() const { return without_password(url_); }
+
+ private:
+  /// A connection that is its holder's alone; goes back when it is whole.
+  class Lent {
+   public:
+    Lent(PostgresEngine& engine, std::unique_ptr<Connection> connection)
+        : engine_(engine), connection_(std::move(connection)) {}
+    ~Lent() {
+      connection_->rollback();
+      if (connection_->broken()) return;
+      const std::lock_guard lock(engine_.idle_lock_);
+      if (engine_.idle_.size() < kMostIdle) engine_.idle_.push_back(std::move(connection_));
+    }
+    Lent(const Lent&) = delete;
+    Lent& operator=(const Lent&) = delete;
+    Connection& operator*() const { return *connection_; }
+    Connection* operator->() const { return connection_.get(); }
+
+   private:
+    PostgresEngine& engine_;
+    std::unique_ptr<Connection> connection_;
+  };
+
+  std::unique_ptr<Connection> take() {
+    {
+      const std::lock_guard lock(idle_lock_);
+      if (!idle_.empty()) {
+        auto connection = std::move(idle_.back());
+        idle_.pop_back();
+        return connection;
+      }
+    }
+    return std::make_unique<Connection>(url_, read_only_);
+  }
+
+  /// Runs a transaction again while the server is away, or another one was in the way. What a broken
+  /// connection left undone the server undoes.
+  template <class Body>
+  auto patiently(const Body& body) {
+    // Before any mutex: a child may have inherited it locked.
+    if (getpid() != owner_) {
+      throw StorageError(fmt::format(
+          "the store {}: it was opened by process {} and cannot be used across a fork. Open it anew", url(),
+          owner_));
+    }
+    const auto deadline = Steady::now() + kPatience;
+    for (auto wait = std::chrono::milliseconds(1);;
+         wait = std::min(2 * wait, std::chrono::milliseconds(1000))) {
+      try {
+        Lent lent(*this, take());
+        return body(lent);
+      } catch (const PostgresError& e) {
+        if (!e.transient() || Steady::now() >= deadline) throw;
+      } catch (const PostgresLost&) {
+        {
+          // They broke with it.
+          const std::lock_guard lock(idle_lock_);
+          idle_.clear();
+        }
+        if (Steady::now() >= deadline) throw;
+      }
+      std::this_thread::sleep_for(wait);
+    }
+  }
+
+  /// Whether a transaction stands whose commit was sent, and answered by no one. Its event is asked for once
+  /// its lock on the study is gone. (Its number would not do: a server that was killed hands out anew those
+  /// that it had not yet written down.)
+  bool wrote(std::int64_t event, std::int64_t token) {
+    return patiently([&](Lent& lent) {
+      lent->begin("BEGIN");
+      Query(*lent, "SELECT 1 FROM study WHERE id = ? FOR UPDATE", event >> kNumberBits).run();
+      Query query(*lent, "SELECT token FROM event WHERE id = ?", event);
+      const bool found = query.next() && query.integer(0) == token;
+      lent->rollback();
+      return found;
+    });
+  }
+
+  static std::int64_t fresh_token() {
+    thread_local std::random_device device;
+    return static_cast<std::int64_t>(std::uniform_int_distribution<std::uint64_t>()(device) >> 1U);
+  }
+
+  std::string url_;
+  bool read_only_;
+  const Clock* clock_;
+  pid_t owner_;
+  std::mutex idle_lock_;
+  std::vector<std::unique_ptr<Connection>> idle_;
+};
+
+}  // namespace
+
+std::unique_ptr<Storage> open_postgres(const std::string& url, bool create, bool read_only,
+                                       const Clock* clock) {
+  return std::make_unique<SqlStorage<PostgresEngine>>(url, create, read_only, clock);
+}
+
+bool postgres_exists(const std::string& url) {
+  PostgresConnection connection(url, true);
+  return postgres_version(connection) > 0;
+}
+
+}  // namespace krigon::detail

@@ -1,0 +1,155 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include <sys/types.h>
+
+#include "krigon/error.hpp"
+
+struct pg_conn;
+struct pg_result;
+
+namespace krigon::detail {
+
+/// PostgreSQL refused; `state` is its five-letter SQLSTATE.
+class PostgresError : public StorageError {
+ public:
+  PostgresError(const std::string& message, std::string state)
+      : StorageError(message), state_(std::move(state)) {}
+  const std::string& state() const { return state_; }
+  /// Another transaction was in the way: the same again may pass.
+  bool transient() const { return state_ == "40001" || state_ == "40P01"; }
+
+ private:
+  std::string state_;
+};
+
+/// The server is not there, or no longer.
+class PostgresLost : public StorageError {
+ public:
+  using StorageError::StorageError;
+};
+
+/// libpq's results and connections, freed with their owner.
+struct PostgresFree {
+  void operator()(pg_conn* connection) const noexcept;
+  void operator()(pg_result* result) const noexcept;
+};
+using PostgresResult = std::unique_ptr<pg_result, PostgresFree>;
+
+/// A connection to one database, used by one thread at a time. Statements go out in a pipeline: those whose
+/// rows no one waits for travel with the next one whose rows are, so that a transaction costs as many round
+/// trips as it has questions. What they failed with comes then, too.
+class PostgresConnection {
+ public:
+  /// Values as they travel: binary, NULL where there is none.
+  using Values = std::vector<std::optional<std::string>>;
+
+  /// `url`: postgresql://... as libpq reads it. Throws PostgresLost where no server answers, PostgresError
+  /// where it refuses.
+  PostgresConnection(const std::string& url, bool read_only);
+  ~PostgresConnection();
+  PostgresConnection(const PostgresConnection&) = delete;
+  PostgresConnection& operator=(const PostgresConnection&) = delete;
+
+  /// Sends a statement whose rows no one wants. `sql` has ? for its values, and must be a literal: its
+  /// address is the key of what is prepared.
+  void send(const char* sql, const Values& values = {});
+  /// Sends a statement and waits for it, and for all before it.
+  PostgresResult ask(const char* sql, const Values& values = {});
+  /// Several statements without values, at once.
+  void execute(const std::string& sql);
+
+  /// Whether a transaction is open, as far as was sent.
+  bool in_transaction() const { return open_; }
+  void begin(const char* sql);
+  /// Ends the transaction. False: the connection broke, and no one knows whether it stands.
+  bool commit();
+  /// Leaves an open transaction, if there is one. Never throws.
+  void rollback() noexcept;
+  /// The event that the open transaction adds, 0 while it adds none.
+  std::int64_t event() const { return event_; }
+  void set_event(std::int64_t id) { event_ = id; }
+  /// Not usable any more.
+  bool broken() const { return broken_; }
+  /// For messages: without the password.
+  const std::string& url() const { return shown_; }
+
+ private:
+  struct Prepared {
+    std::string name;
+    std::string sql;
+    int values = 0;
+  };
+  Prepared& prepared(const char* sql);
+  void enqueue(const char* sql, const Values& values);
+  /// Waits for everything that was sent; returns the last statement's result.
+  PostgresResult settle();
+  [[noreturn]] void lose();
+  [[noreturn]] void fail(const pg_result* result) const;
+
+  std::string shown_;
+  pid_t owner_;
+  std::unique_ptr<pg_conn, PostgresFree> connection_;
+  std::unordered_map<const char*, Prepared> statements_;
+  int named_ = 0;
+  int sent_ = 0;  ///< results that have not been read
+  std::int64_t event_ = 0;
+  bool open_ = false;
+  bool broken_ = false;
+};
+
+/// One use of a statement. Columns from 0.
+class PostgresQuery {
+ public:
+  template <class... Arguments>
+  PostgresQuery(PostgresConnection& connection, const char* sql, const Arguments&... arguments)
+      : connection_(connection), sql_(sql) {
+    values_.reserve(sizeof...(arguments));
+    (bind(arguments), ...);
+  }
+
+  /// Moves to the next row; false after the last.
+  bool next();
+  /// For statements whose rows no one wants.
+  void run() { connection_.send(sql_, values_); }
+
+  bool null(int column) const;
+  std::int64_t integer(int column) const;
+  double real(int column) const;
+  /// Valid as long as this. Empty for NULL.
+  std::string_view text(int column) const;
+
+ private:
+  void bind(std::nullptr_t) { values_.emplace_back(); }
+  void bind(std::int64_t value);
+  void bind(int value) { bind(std::int64_t{value}); }
+  void bind(bool value) { bind(std::int64_t{value ? 1 : 0}); }
+  void bind(double value);
+  void bind(std::string_view value) { values_.emplace_back(value); }
+  void bind(const std::string& value) { values_.emplace_back(value); }
+  void bind(const char* value) { values_.emplace_back(value); }
+  template <class T>
+  void bind(const std::optional<T>& value) {
+    if (value) {
+      bind(*value);
+    } else {
+      bind(nullptr);
+    }
+  }
+
+  PostgresConnection& connection_;
+  const char* sql_;
+  PostgresConnection::Values values_;
+  PostgresResult result_;
+  int row_ = -1;
+};
+
+}  // namespace krigon::detail

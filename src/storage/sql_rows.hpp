@@ -1,0 +1,342 @@
+#pragma once
+
+// Records as rows of SQL tables, for every engine that keeps them so. Templates, since what an engine's
+// statements cost is what a transition costs.
+
+#include <algorithm>
+#include <bit>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <fmt/format.h>
+
+#include "core/machine.hpp"
+#include "krigon/error.hpp"
+#include "storage/sql_key.hpp"
+#include "storage/text.hpp"
+
+namespace krigon::detail {
+
+/// The columns that read_trial() reads, in its order; of the table `trial`.
+#define KRIGON_TRIAL_COLUMNS                                                                         \
+  "trial.number, trial.revision, trial.state, trial.parameters, trial.sampler, trial.saw_sequence, " \
+  "trial.pending, trial.model, trial.note, trial.key, trial.attempts, trial.losses, trial.metrics, " \
+  "trial.outcome, trial.reason, trial.ended_sequence, trial.created, trial.started, trial.ended_at"
+/// Likewise for read_attempt().
+#define KRIGON_ATTEMPT_COLUMNS                                                                           \
+  "attempt.trial, attempt.number, attempt.worker, attempt.fence, attempt.lease_until, attempt.outcome, " \
+  "attempt.exit_code, attempt.signal, attempt.host, attempt.resources, attempt.stderr_tail, "            \
+  "attempt.started, attempt.ended_at"
+/// Likewise for read_head(), of the table `study`.
+#define KRIGON_HEAD_COLUMNS                                                                       \
+  "study.next_trial, study.sequence, study.fence, study.queued, study.running, study.completed, " \
+  "study.stopped, study.failed, study.cancelled, study.best_trial, study.best_value, study.running_time"
+
+/// SQL NULL for JSON null, so that empty columns cost nothing.
+inline std::optional<std::string> nullable_text(const nlohmann::json& value) {
+  return value.is_null() ? std::nullopt : std::optional(lenient_text(value));
+}
+
+template <class Query>
+nlohmann::json nullable_json(const Query& query, int column, std::string_view what) {
+  return query.null(column) ? nlohmann::json(nullptr) : parse_text(query.text(column), what);
+}
+
+inline std::optional<std::string> nullable_metrics(const Metrics& metrics) {
+  if (metrics.empty()) return std::nullopt;
+  return exact_text(metrics_to_json(metrics), "a metric's name");
+}
+
+template <class Query>
+std::optional<int> nullable_int(const Query& query, int column) {
+  return query.null(column) ? std::nullopt : std::optional(static_cast<int>(query.integer(column)));
+}
+
+inline bool same_metrics(const Metrics& a, const Metrics& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const auto& x, const auto& y) {
+    return x.first == y.first &&
+           std::bit_cast<std::uint64_t>(x.second) == std::bit_cast<std::uint64_t>(y.second);
+  });
+}
+
+/// Whether update() would change nothing; the other columns never change.
+inline bool same_row(const TrialRecord& a, const TrialRecord& b) {
+  return a.number == b.number && a.state == b.state && a.attempts == b.attempts && a.losses == b.losses &&
+         a.outcome == b.outcome && a.reason == b.reason && a.ended_sequence == b.ended_sequence &&
+         a.started == b.started && a.ended_at == b.ended_at && a.key == b.key &&
+         same_metrics(a.metrics, b.metrics);
+}
+
+inline bool same_row(const AttemptRecord& a, const AttemptRecord& b) {
+  return a.trial == b.trial && a.number == b.number && a.worker == b.worker && a.fence == b.fence &&
+         a.lease_until == b.lease_until && a.outcome == b.outcome && a.exit_code == b.exit_code &&
+         a.signal == b.signal && a.host == b.host && a.resources == b.resources &&
+         a.stderr_tail == b.stderr_tail && a.started == b.started && a.ended_at == b.ended_at;
+}
+
+/// Records from the current row; the columns as above, or as said. Throw StorageError for what no store of
+/// ours holds.
+template <class Query>
+StudyHead read_head(const Query& query, int first = 0) {
+  StudyHead head;
+  int c = first;
+  head.next_trial = query.integer(c++);
+  head.sequence = query.integer(c++);
+  head.fence = query.integer(c++);
+  head.queued = query.integer(c++);
+  head.running = query.integer(c++);
+  head.completed = query.integer(c++);
+  head.stopped = query.integer(c++);
+  head.failed = query.integer(c++);
+  head.cancelled = query.integer(c++);
+  head.best_trial = query.integer(c++);
+  head.best_value = query.real(c++);
+  head.running_time = query.integer(c++);
+  return head;
+}
+
+template <class Query>
+TrialRecord read_trial(const Query& query) {
+  TrialRecord trial;
+  trial.number = query.integer(0);
+  try {
+    trial.revision = query.integer(1);
+    trial.state = trial_state_from(query.text(2));
+    trial.parameters = parameters_from_json(nlohmann::json::parse(query.text(3)));
+    trial.proposal.sampler = query.text(4);
+    trial.proposal.saw_sequence = query.integer(5);
+    if (!query.null(6)) nlohmann::json::parse(query.text(6)).get_to(trial.proposal.pending);
+    if (!query.null(7)) trial.proposal.model = nlohmann::json::parse(query.text(7));
+    trial.proposal.note = query.text(8);
+    trial.key = query.text(9);
+    trial.attempts = query.integer(10);
+    trial.losses = query.integer(11);
+    if (!query.null(12)) trial.metrics = metrics_from_json(nlohmann::json::parse(query.text(12)));
+    trial.outcome = outcome_from(query.text(13));
+    trial.reason = query.text(14);
+    trial.ended_sequence = query.integer(15);
+    trial.created = query.integer(16);
+    trial.started = query.integer(17);
+    trial.ended_at = query.integer(18);
+  } catch (const nlohmann::json::exception& e) {
+    throw StorageError(fmt::format("the stored trial {} cannot be read: {}", trial.number, e.what()));
+  } catch (const Error& e) {
+    throw StorageError(fmt::format("the stored trial {} cannot be read: {}", trial.number, e.what()));
+  }
+  return trial;
+}
+
+template <class Query>
+AttemptRecord read_attempt(const Query& query) {
+  AttemptRecord attempt;
+  attempt.trial = number_of(query.integer(0));
+  attempt.number = query.integer(1);
+  attempt.worker = query.text(2);
+  attempt.fence = query.integer(3);
+  attempt.lease_until = query.integer(4);
+  attempt.outcome = outcome_from(query.text(5));
+  attempt.exit_code = nullable_int(query, 6);
+  attempt.signal = nullable_int(query, 7);
+  attempt.host = query.text(8);
+  attempt.resources = nullable_json(query, 9, "resources");
+  attempt.stderr_tail = query.text(10);
+  attempt.started = query.integer(11);
+  attempt.ended_at = query.integer(12);
+  return attempt;
+}
+
+template <class Query>
+ReportRecord read_report(const Query& query) {
+  return {number_of(query.integer(0)), query.integer(1), query.integer(2), std::string(query.text(3)),
+          query.real(4)};
+}
+
+template <class Query>
+DecisionRecord read_decision(const Query& query) {
+  return {number_of(query.integer(0)), query.integer(1), query.integer(2), std::string(query.text(3)),
+          nullable_json(query, 4, "decision")};
+}
+
+template <class Query>
+EventRecord read_event(const Query& query) {
+  EventRecord event;
+  event.sequence = number_of(query.integer(0));
+  event.time = query.integer(1);
+  event.kind = query.text(2);
+  event.trial = query.null(3) ? -1 : number_of(query.integer(3));
+  event.attempt = query.integer(4);
+  event.detail = nullable_json(query, 5, "event");
+  return event;
+}
+
+/// A study's rows within one transaction: what the state machine reads, and where its changes go.
+/// What it read it remembers, so that rows which a change leaves as they were are not written.
+///
+/// Engine has types Connection and Query: a statement with ? for its arguments, bound, stepped and read;
+/// kInsertEvent, of id, time, kind, trial, attempt, step, detail; and event_written(), which is told the id.
+template <class Engine>
+class SqlRows final : public Rows {
+ public:
+  using Connection = typename Engine::Connection;
+  using Query = typename Engine::Query;
+
+  /// `head` and `revision` as read within the transaction.
+  SqlRows(Connection& connection, std::int64_t study, std::shared_ptr<const StudySpec> spec,
+          std::int64_t revision, StudyHead head)
+      : connection_(connection), study_(study), spec_(std::move(spec)), revision_(revision), head_(head) {}
+
+  const StudySpec& spec() const override { return *spec_; }
+  std::int64_t revision() const override { return revision_; }
+  StudyHead head() const override { return head_; }
+
+  std::optional<TrialRecord> trial(std::int64_t number) const override {
+    if (number < 0 || number > kMaxNumber) return std::nullopt;
+    Query query(connection_, "SELECT " KRIGON_TRIAL_COLUMNS " FROM trial WHERE id = ?", pack(study_, number));
+    if (!query.next()) return std::nullopt;
+    read_trial_ = read_trial(query);
+    return read_trial_;
+  }
+
+  std::optional<std::int64_t> trial_by_key(std::string_view key) const override {
+    Query query(connection_, "SELECT number FROM trial_key WHERE study = ? AND key = ?", study_, key);
+    return query.next() ? std::optional(query.integer(0)) : std::nullopt;
+  }
+
+  std::optional<AttemptRecord> attempt(std::int64_t trial, std::int64_t number) const override {
+    if (trial < 0 || trial > kMaxNumber) return std::nullopt;
+    Query query(connection_, "SELECT " KRIGON_ATTEMPT_COLUMNS " FROM attempt WHERE trial = ? AND number = ?",
+                pack(study_, trial), number);
+    if (!query.next()) return std::nullopt;
+    read_attempt_ = read_attempt(query);
+    return read_attempt_;
+  }
+
+  std::optional<double> report(std::int64_t trial, std::int64_t attempt, std::string_view metric,
+                               std::int64_t step) const override {
+    Query query(connection_,
+                "SELECT value FROM report WHERE trial = ? AND attempt = ? AND step = ? AND metric = ?",
+                pack(study_, trial), attempt, step, metric);
+    return query.next() ? std::optional(query.real(0)) : std::nullopt;
+  }
+
+  std::int64_t last_step(std::int64_t trial, std::int64_t attempt, std::string_view metric) const override {
+    // Walks back from the newest report; a metric that comes as often as others is found at once.
+    Query query(connection_,
+                "SELECT step FROM report WHERE trial = ? AND attempt = ? AND metric = ? "
+                "ORDER BY step DESC LIMIT 1",
+                pack(study_, trial), attempt, metric);
+    return query.next() ? query.integer(0) : 0;
+  }
+
+  void write(const Change& change) {
+    if (change.trial) {
+      const bool is_new = change.trial->number >= head_.next_trial;
+      const auto& key = change.trial->key;
+      if (!key.empty() && (is_new || !read_trial_ || read_trial_->key != key)) {
+        Query(connection_, "INSERT INTO trial_key(study, key, number) VALUES(?, ?, ?)", study_, key,
+              change.trial->number)
+            .run();
+      }
+      if (is_new) {
+        insert(*change.trial, change.front);
+      } else if (!read_trial_ || !same_row(*read_trial_, *change.trial)) {
+        update(*change.trial);
+      }
+    }
+    if (change.attempt && (!read_attempt_ || !same_row(*read_attempt_, *change.attempt))) {
+      write(*change.attempt);
+    }
+    const std::int64_t sequence = change.event ? change.event->sequence : head_.sequence;
+    for (const auto& r : change.reports) {
+      Query(connection_,
+            "INSERT INTO report(trial, attempt, step, metric, value, sequence) VALUES(?, ?, ?, ?, ?, ?)",
+            pack(study_, r.trial), r.attempt, r.step, r.metric, r.value, sequence)
+          .run();
+    }
+    if (change.decision) {
+      const auto& d = *change.decision;
+      Query(connection_,
+            "INSERT INTO decision(trial, sequence, attempt, step, verdict, basis) VALUES(?, ?, ?, ?, ?, ?)",
+            pack(study_, d.trial), sequence, d.attempt, d.step, d.verdict, nullable_text(d.basis))
+          .run();
+    }
+    if (change.event) write(*change.event, change);
+    if (change.head) write(*change.head);
+  }
+
+ private:
+  void insert(const TrialRecord& t, bool front) {
+    if (t.number > kMaxNumber) throw StorageError("a study cannot have more than 2^40 trials");
+    const auto& p = t.proposal;
+    Query(connection_,
+          "INSERT INTO trial(id, study, number, revision, state, front, attempts, losses, outcome, "
+          "ended_sequence, created, started, ended_at, key, parameters, metrics, reason, sampler, "
+          "saw_sequence, pending, model, note) "
+          "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+          pack(study_, t.number), study_, t.number, t.revision, to_string(t.state), front, t.attempts,
+          t.losses, to_string(t.outcome), t.ended_sequence, t.created, t.started, t.ended_at,
+          t.key.empty() ? std::nullopt : std::optional(t.key),
+          exact_text(to_json(t.parameters), "a parameter"), nullable_metrics(t.metrics), t.reason, p.sampler,
+          p.saw_sequence, p.pending.empty() ? std::nullopt : std::optional(nlohmann::json(p.pending).dump()),
+          nullable_text(p.model), p.note)
+        .run();
+  }
+
+  void update(const TrialRecord& t) {
+    Query(
+        connection_,
+        "UPDATE trial SET state = ?, attempts = ?, losses = ?, outcome = ?, ended_sequence = ?, started = ?, "
+        "ended_at = ?, metrics = ?, reason = ?, key = ? WHERE id = ?",
+        to_string(t.state), t.attempts, t.losses, to_string(t.outcome), t.ended_sequence, t.started,
+        t.ended_at, nullable_metrics(t.metrics), t.reason,
+        t.key.empty() ? std::nullopt : std::optional(t.key), pack(study_, t.number))
+        .run();
+  }
+
+  void write(const AttemptRecord& a) {
+    Query(connection_,
+          "INSERT INTO attempt(trial, number, worker, fence, lease_until, outcome, exit_code, signal, host, "
+          "resources, stderr_tail, started, ended_at) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+          "ON CONFLICT(trial, number) DO UPDATE SET worker = excluded.worker, fence = excluded.fence, "
+          "lease_until = excluded.lease_until, outcome = excluded.outcome, exit_code = excluded.exit_code, "
+          "signal = excluded.signal, host = excluded.host, resources = excluded.resources, "
+          "stderr_tail = excluded.stderr_tail, started = excluded.started, ended_at = excluded.ended_at",
+          pack(study_, a.trial), a.number, a.worker, a.fence, a.lease_until, to_string(a.outcome),
+          a.exit_code, a.signal, a.host, nullable_text(a.resources), a.stderr_tail, a.started, a.ended_at)
+        .run();
+  }
+
+  void write(const EventRecord& e, const Change& change) {
+    std::optional<std::int64_t> step;
+    if (!change.reports.empty()) step = change.reports.front().step;
+    if (change.decision) step = change.decision->step;
+    const auto id = pack(study_, e.sequence);
+    Query(connection_, Engine::kInsertEvent, id, e.time, e.kind,
+          e.trial < 0 ? std::nullopt : std::optional(pack(study_, e.trial)), e.attempt, step,
+          nullable_text(e.detail))
+        .run();
+    Engine::event_written(connection_, id);
+  }
+
+  void write(const StudyHead& h) {
+    Query(connection_,
+          "UPDATE study SET next_trial = ?, sequence = ?, fence = ?, queued = ?, running = ?, completed = ?, "
+          "stopped = ?, failed = ?, cancelled = ?, best_trial = ?, best_value = ?, running_time = ? "
+          "WHERE id = ?",
+          h.next_trial, h.sequence, h.fence, h.queued, h.running, h.completed, h.stopped, h.failed,
+          h.cancelled, h.best_trial, h.best_value, h.running_time, study_)
+        .run();
+  }
+
+  Connection& connection_;
+  std::int64_t study_;
+  std::shared_ptr<const StudySpec> spec_;
+  std::int64_t revision_;
+  StudyHead head_;
+  mutable std::optional<TrialRecord> read_trial_;
+  mutable std::optional<AttemptRecord> read_attempt_;
+};
+
+}  // namespace krigon::detail

@@ -1,0 +1,353 @@
+#pragma once
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "core/storage.hpp"
+#include "krigon/error.hpp"
+#include "storage/sql_rows.hpp"
+
+namespace krigon::detail {
+
+#define KRIGON_STUDY_SELECT                                                     \
+  "SELECT study.id, study.name, study.revision, study.created, revision.spec, " \
+  "revision.fingerprint, " KRIGON_HEAD_COLUMNS                                  \
+  " FROM study JOIN revision ON revision.study = study.id AND revision.number = study.revision "
+
+inline StudySpec parse_spec(std::string_view text) {
+  try {
+    return spec_from_json(parse_text(text, "study"));
+  } catch (const SpaceError& e) {
+    throw StorageError(fmt::format("the stored search space cannot be read: {}", e.what()));
+  }
+}
+
+template <class Query>
+StudyRecord read_study(const Query& query) {
+  StudyRecord study;
+  study.id = query.integer(0);
+  study.name = query.text(1);
+  study.revision = query.integer(2);
+  study.created = query.integer(3);
+  study.spec = parse_spec(query.text(4));
+  if (!query.null(5)) study.fingerprint = parse_text(query.text(5), "fingerprint");
+  study.head = read_head(query, 6);
+  return study;
+}
+
+inline std::optional<std::string> fingerprint_text(const nlohmann::json& fingerprint) {
+  return fingerprint.is_null() ? std::nullopt : std::optional(lenient_text(fingerprint));
+}
+
+/// The head of a study that a transaction is about to change.
+struct WritableHead {
+  StudyHead head;
+  std::int64_t revision = 0;
+  TimeUs now = 0;  ///< by the store's clock
+};
+
+/// The contract over tables of SQL. An engine is:
+///
+///   Connection, Query      as in sql_rows.hpp
+///   read(body)             returns body(connection) of one transaction, which sees one state of the store
+///   write(body)            the same, to change it: committed, and durable, unless body throws. Both may call
+///                          their body again where it failed through no fault of its own
+///   lock(connection, id)   the head of a study, which no one else changes until the transaction's end;
+///                          nullopt where there is none
+///   now(connection), url()
+///   kReportsSince, kDecisionsSince, kRunningAttempts   statements whose joins each engine plans in its own
+///   way
+template <class Engine>
+class SqlStorage final : public Storage {
+ public:
+  using Connection = typename Engine::Connection;
+  using Query = typename Engine::Query;
+
+  template <class... Arguments>
+  explicit SqlStorage(Arguments&&... arguments) : engine_(std::forward<Arguments>(arguments)...) {}
+
+  StudyRecord create_study(const StudySpec& spec, const nlohmann::json& fingerprint) override {
+    check_spec(spec);
+    const auto text = to_json(spec).dump();
+    const auto print = fingerprint_text(fingerprint);
+    return engine_.write([&](Connection& connection) {
+      const auto now = engine_.now(connection);
+      std::optional<std::int64_t> id;
+      {
+        Query made(connection,
+                   "INSERT INTO study(name, revision, created) VALUES(?, 1, ?) "
+                   "ON CONFLICT(name) DO NOTHING RETURNING id",
+                   spec.name, now);
+        while (made.next()) id = made.integer(0);
+      }
+      if (!id) {
+        throw ConflictError(fmt::format("there is already a study named \"{}\" in {}", spec.name, url()));
+      }
+      Query(connection,
+            "INSERT INTO revision(study, number, spec, fingerprint, created) VALUES(?, 1, ?, ?, ?)", *id,
+            text, print, now)
+          .run();
+      return *study_named(connection, spec.name);
+    });
+  }
+
+  std::optional<StudyRecord> find_study(std::string_view name) override {
+    return engine_.read([&](Connection& connection) { return study_named(connection, name); });
+  }
+
+  std::vector<StudyRecord> studies() override {
+    return engine_.read([&](Connection& connection) {
+      Query query(connection, KRIGON_STUDY_SELECT "ORDER BY study.name");
+      return all(query, read_study<Query>);
+    });
+  }
+
+  void delete_study(std::int64_t study) override {
+    engine_.write([&](Connection& connection) {
+      if (!engine_.lock(connection, study)) throw_missing(study);
+      const auto first = pack(study, 0), last = pack(study, kMaxNumber);
+      Query(connection, "DELETE FROM event WHERE id BETWEEN ? AND ?", first, last).run();
+      Query(connection, "DELETE FROM report WHERE trial BETWEEN ? AND ?", first, last).run();
+      Query(connection, "DELETE FROM decision WHERE trial BETWEEN ? AND ?", first, last).run();
+      Query(connection, "DELETE FROM attempt WHERE trial BETWEEN ? AND ?", first, last).run();
+      Query(connection, "DELETE FROM trial WHERE id BETWEEN ? AND ?", first, last).run();
+      Query(connection, "DELETE FROM trial_key WHERE study = ?", study).run();
+      Query(connection, "DELETE FROM revision WHERE study = ?", study).run();
+      Query(connection, "DELETE FROM study WHERE id = ?", study).run();
+      return true;
+    });
+  }
+
+  void update_spec(std::int64_t study, const StudySpec& spec, const nlohmann::json& fingerprint) override {
+    check_spec(spec);
+    engine_.write([&](Connection& connection) {
+      const auto head = engine_.lock(connection, study);
+      if (!head) throw_missing(study);
+      if (const auto name = name_of(connection, study); name != spec.name) {
+        throw UsageError(
+            fmt::format("study \"{}\" cannot be renamed to \"{}\": the name stays", name, spec.name));
+      }
+      const auto revision = head->revision + 1;
+      Query(connection,
+            "INSERT INTO revision(study, number, spec, fingerprint, created) VALUES(?, ?, ?, ?, ?)", study,
+            revision, to_json(spec).dump(), fingerprint_text(fingerprint), head->now)
+          .run();
+      Query(connection, "UPDATE study SET revision = ? WHERE id = ?", revision, study).run();
+      return true;
+    });
+  }
+
+  StudySpec spec_at(std::int64_t study, std::int64_t revision) override {
+    return engine_.read([&](Connection& connection) {
+      const auto newest = head_of(connection, study).second;
+      if (revision < 1 || revision > newest) {
+        throw NotFoundError(fmt::format("study \"{}\" has revisions 1 to {}, none with number {}",
+                                        name_of(connection, study), newest, revision));
+      }
+      return *spec_of(connection, study, revision);
+    });
+  }
+
+  Applied apply(std::int64_t study, const Command& command) override {
+    return engine_.write([&](Connection& connection) -> Applied {
+      const auto locked = engine_.lock(connection, study);
+      if (!locked) throw_missing(study);
+      SqlRows<Engine> rows(connection, study, spec_of(connection, study, locked->revision), locked->revision,
+                           locked->head);
+      auto result = transition(rows, command, locked->now);
+      if (const auto* refusal = std::get_if<Refusal>(&result)) throw_refusal(*refusal);
+      auto& done = std::get<Transition>(result);
+      rows.write(done.change);
+      return {!done.change.empty(), done.change.head ? done.change.head->sequence : locked->head.sequence,
+              std::move(done.trial), std::move(done.attempt)};
+    });
+  }
+
+  StudyHead head(std::int64_t study) override {
+    return engine_.read([&](Connection& connection) { return head_of(connection, study).first; });
+  }
+
+  Delta changes_since(std::int64_t study, std::int64_t sequence) override {
+    return engine_.read([&](Connection& connection) {
+      Delta delta;
+      delta.head = head_of(connection, study).first;
+      delta.sequence = delta.head.sequence;
+      const auto after = std::max<std::int64_t>(sequence, 0);
+      if (after >= delta.sequence) return delta;
+      const auto first = pack(study, after + 1), last = pack(study, delta.sequence);
+      {
+        Query query(connection,
+                    "SELECT " KRIGON_TRIAL_COLUMNS
+                    " FROM trial WHERE id IN (SELECT trial FROM event WHERE id BETWEEN ? AND ?) ORDER BY id",
+                    first, last);
+        delta.trials = all(query, read_trial<Query>);
+      }
+      {
+        Query query(connection, Engine::kReportsSince, first, last);
+        delta.reports = all(query, read_report<Query>);
+      }
+      Query query(connection, Engine::kDecisionsSince, first, last);
+      delta.decisions = all(query, read_decision<Query>);
+      return delta;
+    });
+  }
+
+  std::vector<TrialRecord> trials(std::int64_t study, const TrialQuery& wanted) override {
+    return engine_.read([&](Connection& connection) {
+      head_of(connection, study);
+      const auto first = pack(study, std::min(std::max<std::int64_t>(wanted.from, 0), kMaxNumber));
+      const auto limit = std::max<std::int64_t>(wanted.limit, 0);
+      if (wanted.state == TrialState::queued || wanted.state == TrialState::running) {
+        // The state as a literal, for the index that holds only these.
+        Query query(connection,
+                    wanted.state == TrialState::queued
+                        ? "SELECT " KRIGON_TRIAL_COLUMNS
+                          " FROM trial WHERE study = ? AND state = 'queued' AND id >= ? ORDER BY id LIMIT ?"
+                        : "SELECT " KRIGON_TRIAL_COLUMNS
+                          " FROM trial WHERE study = ? AND state = 'running' AND id >= ? ORDER BY id LIMIT ?",
+                    study, first, limit);
+        return all(query, read_trial<Query>);
+      }
+      const auto state = wanted.state ? std::optional(to_string(*wanted.state)) : std::nullopt;
+      Query query(connection,
+                  "SELECT " KRIGON_TRIAL_COLUMNS
+                  " FROM trial WHERE id BETWEEN ? AND ? AND state = coalesce(?, state) ORDER BY id LIMIT ?",
+                  first, pack(study, kMaxNumber), state, limit);
+      return all(query, read_trial<Query>);
+    });
+  }
+
+  std::optional<TrialRecord> trial(std::int64_t study, std::int64_t number) override {
+    return engine_.read([&](Connection& connection) -> std::optional<TrialRecord> {
+      head_of(connection, study);
+      if (number < 0 || number > kMaxNumber) return std::nullopt;
+      Query query(connection, "SELECT " KRIGON_TRIAL_COLUMNS " FROM trial WHERE id = ?", pack(study, number));
+      return query.next() ? std::optional(read_trial(query)) : std::nullopt;
+    });
+  }
+
+  std::vector<AttemptRecord> attempts(std::int64_t study, std::int64_t trial) override {
+    return of_trial(study, trial,
+                    "SELECT " KRIGON_ATTEMPT_COLUMNS " FROM attempt WHERE trial = ? ORDER BY number",
+                    read_attempt<Query>);
+  }
+
+  std::vector<AttemptRecord> running_attempts(std::int64_t study) override {
+    return engine_.read([&](Connection& connection) {
+      head_of(connection, study);
+      Query query(connection, Engine::kRunningAttempts, study);
+      return all(query, read_attempt<Query>);
+    });
+  }
+
+  std::vector<ReportRecord> reports(std::int64_t study, std::int64_t trial) override {
+    return of_trial(study, trial,
+                    "SELECT trial, attempt, step, metric, value FROM report WHERE trial = ? "
+                    "ORDER BY attempt, step, metric",
+                    read_report<Query>);
+  }
+
+  std::vector<DecisionRecord> decisions(std::int64_t study, std::int64_t trial) override {
+    return of_trial(study, trial,
+                    "SELECT trial, attempt, step, verdict, basis FROM decision WHERE trial = ? "
+                    "ORDER BY sequence",
+                    read_decision<Query>);
+  }
+
+  std::vector<EventRecord> events(std::int64_t study, std::int64_t after, std::int64_t limit) override {
+    return engine_.read([&](Connection& connection) {
+      head_of(connection, study);
+      const auto first = std::min(std::max<std::int64_t>(after, 0), kMaxNumber);
+      Query query(connection,
+                  "SELECT id, time, kind, trial, attempt, detail FROM event WHERE id > ? AND id <= ? "
+                  "ORDER BY id LIMIT ?",
+                  pack(study, first), pack(study, kMaxNumber), std::max<std::int64_t>(limit, 0));
+      return all(query, read_event<Query>);
+    });
+  }
+
+  std::optional<TrialRecord> next_queued(std::int64_t study) override {
+    return engine_.read([&](Connection& connection) {
+      head_of(connection, study);
+      Query query(connection,
+                  "SELECT " KRIGON_TRIAL_COLUMNS
+                  " FROM trial WHERE study = ? AND state = 'queued' ORDER BY front DESC, id LIMIT 1",
+                  study);
+      return query.next() ? std::optional(read_trial(query)) : std::nullopt;
+    });
+  }
+
+  std::string url() const override { return engine_.url(); }
+
+ private:
+  [[noreturn]] void throw_missing(std::int64_t study) const {
+    throw NotFoundError(fmt::format("there is no study {} in {}", study, url()));
+  }
+
+  template <class Record>
+  static std::vector<Record> all(Query& query, Record (*read)(const Query&)) {
+    std::vector<Record> result;
+    while (query.next()) result.push_back(read(query));
+    return result;
+  }
+
+  std::pair<StudyHead, std::int64_t> head_of(Connection& connection, std::int64_t study) const {
+    Query query(connection, "SELECT revision, " KRIGON_HEAD_COLUMNS " FROM study WHERE id = ?", study);
+    if (!query.next()) throw_missing(study);
+    return {read_head(query, 1), query.integer(0)};
+  }
+
+  std::string name_of(Connection& connection, std::int64_t study) const {
+    Query query(connection, "SELECT name FROM study WHERE id = ?", study);
+    if (!query.next()) throw_missing(study);
+    return std::string(query.text(0));
+  }
+
+  static std::optional<StudyRecord> study_named(Connection& connection, std::string_view name) {
+    Query query(connection, KRIGON_STUDY_SELECT "WHERE study.name = ?", name);
+    return query.next() ? std::optional(read_study(query)) : std::nullopt;
+  }
+
+  /// Parsed once: a revision never changes, and a study's number is never used again.
+  std::shared_ptr<const StudySpec> spec_of(Connection& connection, std::int64_t study,
+                                           std::int64_t revision) {
+    const std::pair key{study, revision};
+    {
+      const std::lock_guard lock(specs_lock_);
+      if (const auto found = specs_.find(key); found != specs_.end()) return found->second;
+    }
+    Query query(connection, "SELECT spec FROM revision WHERE study = ? AND number = ?", study, revision);
+    if (!query.next()) {
+      throw StorageError(
+          fmt::format("the store {} has lost revision {} of study {}", url(), revision, study));
+    }
+    auto spec = std::make_shared<const StudySpec>(parse_spec(query.text(0)));
+    const std::lock_guard lock(specs_lock_);
+    return specs_.emplace(key, std::move(spec)).first->second;
+  }
+
+  template <class Record>
+  std::vector<Record> of_trial(std::int64_t study, std::int64_t trial, const char* sql,
+                               Record (*read)(const Query&)) {
+    return engine_.read([&](Connection& connection) {
+      head_of(connection, study);
+      if (trial < 0 || trial > kMaxNumber) return std::vector<Record>{};
+      Query query(connection, sql, pack(study, trial));
+      return all(query, read);
+    });
+  }
+
+  Engine engine_;
+  std::mutex specs_lock_;
+  std::map<std::pair<std::int64_t, std::int64_t>, std::shared_ptr<const StudySpec>> specs_;
+};
+
+}  // namespace krigon::detail
