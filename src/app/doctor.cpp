@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <libpq-fe.h>
 #include <sqlite3.h>
 #include <unistd.h>
 
@@ -32,13 +33,11 @@ void examine_backend(std::vector<Finding>& findings) {
                         .value = std::to_string(info.threads),
                         .ok = true,
                         .hint = "KRIGON_THREADS sets them"});
-    std::vector<std::string> hints = info.warnings;
-    hints.insert(hints.end(), info.advice.begin(), info.advice.end());
     findings.push_back(
         {.name = "blas",
          .value = fmt::format("{}; kernels {}; {}", info.blas, info.blas_core, info.blas_parallel),
          .ok = info.warnings.empty(),
-         .hint = fmt::format("{}", fmt::join(hints, "; "))});
+         .hint = fmt::format("{}", fmt::join(info.warnings, "; "))});
   } catch (const Error& e) {
     findings.push_back({.name = "backend", .value = "unusable", .ok = false, .hint = e.what()});
   }
@@ -54,6 +53,9 @@ std::vector<Finding> examine_machine() {
   findings.push_back({.name = "processors", .value = std::to_string(::sysconf(_SC_NPROCESSORS_ONLN))});
   findings.push_back({.name = "memory limits", .value = Runner::memory_limit_support()});
   findings.push_back({.name = "sqlite", .value = sqlite3_libversion()});
+  const int libpq = PQlibVersion();
+  findings.push_back(
+      {.name = "postgresql", .value = fmt::format("libpq {}.{}", libpq / 10000, libpq % 10000)});
   return findings;
 }
 

@@ -22,7 +22,6 @@ struct BackendInfo {
   std::string blas_parallel;  ///< "openmp", "pthread" or "sequential"
   int threads = 1;
   std::vector<std::string> warnings;  ///< what should be mended, in words, with how
-  std::vector<std::string> advice;    ///< what is well and might be faster
 };
 
 /// The training data of Gaussian processes as the host has it.

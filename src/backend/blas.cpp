@@ -97,11 +97,6 @@ void judge_blas(BackendInfo& info) {
         "OpenBLAS is the pthread build: Krigon sets its threads to 1 for the whole process; install the "
         "openmp build (Debian: libopenblas0-openmp)");
   }
-  if (info.blas_core == "SkylakeX" || info.blas_core == "Cooperlake" || info.blas_core == "SapphireRapids") {
-    info.advice.emplace_back(
-        "on some CPUs with these kernels small factorisations are faster with OPENBLAS_CORETYPE=Haswell in "
-        "the environment, which is read once, when the program starts");
-  }
 }
 
 }  // namespace krigon::detail

@@ -42,7 +42,7 @@ std::int64_t lapack_eigenvectors(std::int64_t n, double* a, std::int64_t lda, do
 
 /// What was loaded, and what judge_blas says of it.
 void describe_blas(BackendInfo& info);
-/// Warnings and advice for these kernels and this way to run in parallel.
+/// Warnings for this way to run in parallel.
 void judge_blas(BackendInfo& info);
 
 }  // namespace krigon::detail
