@@ -1,5 +1,5 @@
 // What durable storage costs: an ask and a tell against two bare SQLite transactions of the same
-// durability, many processes on one file, and a study of 100,000 trials.
+// durability, many processes on one file, a study of 100,000 trials, and 64 connections to PostgreSQL.
 //
 //   krigon-bench-storage [--quick] [--folder DIR]
 //
@@ -8,7 +8,6 @@
 #include "storage/storage.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -20,63 +19,15 @@
 
 #include <fmt/format.h>
 #include <sqlite3.h>
-#include <sys/wait.h>
 #include <unistd.h>
+
+#include "crowd.hpp"
 
 namespace {
 
 namespace fs = std::filesystem;
 using namespace krigon;
-using Clock_ = std::chrono::steady_clock;
-
-double microseconds_since(Clock_::time_point start) {
-  return std::chrono::duration<double, std::micro>(Clock_::now() - start).count();
-}
-
-double microseconds(const std::function<void()>& body) {
-  const auto start = Clock_::now();
-  body();
-  return microseconds_since(start);
-}
-
-double quantile(std::vector<double> values, double q) {
-  if (values.empty()) return 0;
-  std::sort(values.begin(), values.end());
-  return values[static_cast<std::size_t>(q * static_cast<double>(values.size() - 1))];
-}
-
-constexpr int kDimensions = 10;
-
-StudySpec spec() {
-  StudySpec s;
-  s.name = "bench";
-  s.objectives = {{"loss", Direction::minimize}};
-  std::vector<Parameter> parameters;
-  for (int i = 0; i < kDimensions; ++i) {
-    parameters.push_back({fmt::format("parameter_{}", i), RealDomain{0, 1, Scale::linear, {}}, {}});
-  }
-  s.space = Space(parameters);
-  return s;
-}
-
-CreateTrial ask(int i) {
-  CreateTrial create;
-  for (int d = 0; d < kDimensions; ++d) {
-    create.parameters[fmt::format("parameter_{}", d)] = ((i * 7919 + d * 104729) % 1'000'003) / 1'000'003.0;
-  }
-  create.worker = "client";
-  create.proposal.sampler = "gp";
-  create.proposal.saw_sequence = i;
-  create.proposal.model = {{"lengthscales", std::vector<double>(kDimensions, 1.0 / 3)}, {"noise", 1e-4 / 3}};
-  return create;
-}
-
-/// One trial from ask to tell: two durable transactions.
-void cycle(Storage& storage, std::int64_t study, int i) {
-  const auto asked = storage.apply(study, ask(i));
-  storage.apply(study,
-                CompleteTrial{asked.trial->number, asked.attempt->fence, {{"loss", 1.0 / (i + 1)}}, 0});
-}
+using namespace krigon::bench;
 
 /// The least that a durable change in SQLite can be: one row of one table.
 class Bare {
@@ -162,67 +113,6 @@ void one_process(const fs::path& folder, int rounds) {
   fmt::print("ratio of total times, median round  {:8.2f}\n\n", quantile(ratios, 0.5));
 }
 
-struct Crowd {
-  double seconds = 0, worst_ms = 0, p99_ms = 0;
-  std::size_t cycles = 0, failed = 0;
-};
-
-/// `processes` at once, each opening its own `work` and calling it for `seconds`.
-Crowd crowd(int processes, double seconds, const std::function<std::function<void(int)>()>& open) {
-  std::vector<std::pair<pid_t, int>> children;
-  const auto start = Clock_::now();
-  for (int p = 0; p < processes; ++p) {
-    int ends[2];
-    if (pipe(ends) != 0) throw std::runtime_error("pipe");
-    const pid_t child = fork();
-    if (child == 0) {
-      int status = 0;
-      std::vector<double> times;
-      try {
-        const auto work = open();
-        const auto begin = Clock_::now();
-        for (int i = p * 1000; microseconds_since(begin) < seconds * 1e6; ++i) {
-          times.push_back(microseconds([&] { work(i); }));
-        }
-      } catch (const std::exception& e) {
-        fmt::print(stderr, "{}\n", e.what());
-        status = 1;
-      }
-      const char* at = reinterpret_cast<const char*>(times.data());
-      for (std::size_t left = times.size() * sizeof(double); left > 0;) {
-        const auto written = write(ends[1], at, left);
-        if (written <= 0) _exit(2);
-        at += written;
-        left -= static_cast<std::size_t>(written);
-      }
-      _exit(status);
-    }
-    close(ends[1]);
-    children.emplace_back(child, ends[0]);
-  }
-  Crowd result;
-  std::vector<double> all;
-  for (const auto& [child, end] : children) {
-    std::vector<char> bytes;
-    char block[4096];
-    for (ssize_t got; (got = read(end, block, sizeof block)) > 0;)
-      bytes.insert(bytes.end(), block, block + got);
-    close(end);
-    int status = 0;
-    waitpid(child, &status, 0);
-    result.failed += status != 0;
-    const auto count = bytes.size() / sizeof(double);
-    const auto before = all.size();
-    all.resize(before + count);
-    if (count > 0) std::memcpy(all.data() + before, bytes.data(), count * sizeof(double));
-  }
-  result.seconds = microseconds_since(start) / 1e6;
-  result.cycles = all.size();
-  result.p99_ms = quantile(all, 0.99) / 1e3;
-  result.worst_ms = quantile(all, 1) / 1e3;
-  return result;
-}
-
 void many_processes(const fs::path& folder, double seconds) {
   fmt::print("processes   ask+tell/s  99% ms  worst ms  failed   bare pairs/s  99% ms  worst ms\n");
   for (const int processes : {1, 8, 32}) {
@@ -230,18 +120,17 @@ void many_processes(const fs::path& folder, double seconds) {
     const auto study = open_storage(path)->create_study(spec(), nullptr).id;
     const auto bare_path = folder / fmt::format("many-bare-{}.db", processes);
     Bare(bare_path).grow_log();
-    const auto ours = crowd(processes, seconds, [&] {
+    const auto ours = crowd(processes, seconds, [&](int) {
       return [store = open_storage(path), study](int i) { cycle(*store, study, i); };
     });
-    const auto bare = crowd(processes, seconds, [&] {
+    const auto bare = crowd(processes, seconds, [&](int) {
       return [own = std::make_shared<Bare>(bare_path)](int i) {
         own->transaction(i);
         own->transaction(i);
       };
     });
     fmt::print("{:9}   {:10.0f}  {:6.1f}  {:8.1f}  {:6}   {:12.0f}  {:6.1f}  {:8.1f}\n", processes,
-               static_cast<double>(ours.cycles) / ours.seconds, ours.p99_ms, ours.worst_ms, ours.failed,
-               static_cast<double>(bare.cycles) / bare.seconds, bare.p99_ms, bare.worst_ms);
+               ours.rate(), ours.p99_ms, ours.worst_ms, ours.failed, bare.rate(), bare.p99_ms, bare.worst_ms);
   }
   fmt::print("\n");
 }
@@ -310,6 +199,7 @@ int main(int argc, char** argv) {
     one_process(name, quick ? 3 : 20);
     many_processes(name, quick ? 0.5 : 5);
     large_study(name, quick ? 2'000 : 100'000);
+    postgres_transitions(name, quick ? 0.5 : 5);
   } catch (const std::exception& e) {
     fmt::print(stderr, "{}\n", e.what());
     status = 1;

@@ -89,14 +89,36 @@ class PostgresEngine {
     });
   }
 
-  std::optional<WritableHead> lock(Connection& connection, std::int64_t study) const {
-    Query query(connection,
-                "SELECT revision, " KRIGON_HEAD_COLUMNS ", " KRIGON_POSTGRES_NOW
-                " FROM study WHERE id = ? FOR UPDATE",
-                study);
-    if (!query.next()) return std::nullopt;
-    return WritableHead{read_head(query, 1), query.integer(0),
-                        clock_ != nullptr ? clock_->now() : query.integer(13)};
+  /// Each of the statements sees what was committed when the one before it was done: once the study is
+  /// locked, all that there is.
+  std::optional<WritableHead> lock(Connection& connection, std::int64_t study, std::int64_t trial) const {
+    const Query head(connection,
+                     "SELECT revision, " KRIGON_HEAD_COLUMNS ", " KRIGON_POSTGRES_NOW
+                     " FROM study WHERE id = ? FOR UPDATE",
+                     study);
+    std::vector<Connection::Statement> statements{head.statement()};
+    if (trial >= 0 && trial <= kMaxNumber) {
+      const auto id = pack(study, trial);
+      statements.push_back(
+          Query(connection, "SELECT " KRIGON_TRIAL_COLUMNS " FROM trial WHERE id = ?", id).statement());
+      statements.push_back(Query(connection,
+                                 "SELECT " KRIGON_ATTEMPT_COLUMNS
+                                 " FROM attempt WHERE trial = ? ORDER BY number DESC LIMIT 1",
+                                 id)
+                               .statement());
+    }
+    auto results = connection.ask_all(statements);
+    Query row(std::move(results[0]));
+    if (!row.next()) return std::nullopt;
+    WritableHead locked{
+        read_head(row, 1), row.integer(0), clock_ != nullptr ? clock_->now() : row.integer(13), {}, {}};
+    if (results.size() == 3) {
+      Query trial_row(std::move(results[1]));
+      if (trial_row.next()) locked.trial = read_trial(trial_row);
+      Query attempt_row(std::move(results[2]));
+      if (attempt_row.next()) locked.attempt = read_attempt(attempt_row);
+    }
+    return locked;
   }
 
   TimeUs now(Connection& connection) const {

@@ -131,12 +131,12 @@ PostgresConnection::Prepared& PostgresConnection::prepared(const char* sql) {
     statement.name = fmt::format("k{}", ++named_);
     if (PQsendPrepare(connection_.get(), statement.name.c_str(), statement.sql.c_str(), 0, nullptr) != 1)
       lose();
-    ++sent_;
+    sent_.push_back(false);
   }
   return statement;
 }
 
-void PostgresConnection::enqueue(const char* sql, const Values& values) {
+void PostgresConnection::enqueue(const char* sql, const Values& values, bool wanted) {
   const Prepared& statement = prepared(sql);
   std::vector<const char*> data;
   std::vector<int> lengths;
@@ -149,50 +149,58 @@ void PostgresConnection::enqueue(const char* sql, const Values& values) {
                           data.data(), lengths.data(), formats.data(), 1) != 1) {
     lose();
   }
-  ++sent_;
+  sent_.push_back(wanted);
 }
 
 void PostgresConnection::send(const char* sql, const Values& values) {
-  enqueue(sql, values);
+  enqueue(sql, values, false);
 }
 
 PostgresResult PostgresConnection::ask(const char* sql, const Values& values) {
-  enqueue(sql, values);
+  enqueue(sql, values, true);
+  return std::move(settle().front());
+}
+
+std::vector<PostgresResult> PostgresConnection::ask_all(const std::vector<Statement>& statements) {
+  for (const Statement& statement : statements) enqueue(statement.sql, statement.values, true);
   return settle();
 }
 
-PostgresResult PostgresConnection::settle() {
+std::vector<PostgresResult> PostgresConnection::settle() {
   if (PQpipelineSync(connection_.get()) != 1) lose();
-  PostgresResult last, failed;
-  int read = 0;
+  std::vector<PostgresResult> wanted;
+  PostgresResult failed;
+  std::size_t at = 0;
+  int ends = 0;
   for (;;) {
     PostgresResult result(PQgetResult(connection_.get()));
     if (!result) {
-      // Behind each statement's result comes an end of its own.
-      if (PQstatus(connection_.get()) != CONNECTION_OK || ++read > sent_ + 2) lose();
+      // Behind each statement's result comes an end of its own; without a result it is the connection's.
+      if (PQstatus(connection_.get()) != CONNECTION_OK || ++ends > 2) lose();
       continue;
     }
+    ends = 0;
     const auto status = PQresultStatus(result.get());
     if (status == PGRES_PIPELINE_SYNC) break;
-    if (status == PGRES_PIPELINE_ABORTED) continue;
     if (status == PGRES_FATAL_ERROR) {
       if (PQstatus(connection_.get()) != CONNECTION_OK) lose();
       if (!failed) failed = std::move(result);
-      continue;
+    } else if (at < sent_.size() && sent_[at]) {
+      wanted.push_back(std::move(result));
     }
-    last = std::move(result);
+    ++at;
   }
-  sent_ = 0;
+  sent_.clear();
   if (failed) {
     // What could not be prepared is not there; to find out which is not worth it.
     statements_.clear();
     fail(failed.get());
   }
-  return last;
+  return wanted;
 }
 
 void PostgresConnection::execute(const std::string& sql) {
-  if (sent_ > 0) settle();
+  if (!sent_.empty()) settle();
   if (PQexitPipelineMode(connection_.get()) != 1) lose();
   const PostgresResult result(PQexec(connection_.get(), sql.c_str()));
   const auto status = PQresultStatus(result.get());
@@ -234,7 +242,7 @@ void PostgresConnection::rollback() noexcept {
 }
 
 bool PostgresQuery::next() {
-  if (!result_) result_ = connection_.ask(sql_, values_);
+  if (!result_) result_ = connection_->ask(sql_, values_);
   return ++row_ < PQntuples(result_.get());
 }
 

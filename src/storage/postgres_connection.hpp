@@ -64,6 +64,12 @@ class PostgresConnection {
   void send(const char* sql, const Values& values = {});
   /// Sends a statement and waits for it, and for all before it.
   PostgresResult ask(const char* sql, const Values& values = {});
+  struct Statement {
+    const char* sql;
+    Values values;
+  };
+  /// The same for several at once, each seeing what those before it did; their results in order.
+  std::vector<PostgresResult> ask_all(const std::vector<Statement>& statements);
   /// Several statements without values, at once.
   void execute(const std::string& sql);
 
@@ -89,9 +95,9 @@ class PostgresConnection {
     int values = 0;
   };
   Prepared& prepared(const char* sql);
-  void enqueue(const char* sql, const Values& values);
-  /// Waits for everything that was sent; returns the last statement's result.
-  PostgresResult settle();
+  void enqueue(const char* sql, const Values& values, bool wanted);
+  /// Waits for everything that was sent; the results that are wanted, in order.
+  std::vector<PostgresResult> settle();
   [[noreturn]] void lose();
   [[noreturn]] void fail(const pg_result* result) const;
 
@@ -100,7 +106,7 @@ class PostgresConnection {
   std::unique_ptr<pg_conn, PostgresFree> connection_;
   std::unordered_map<const char*, Prepared> statements_;
   int named_ = 0;
-  int sent_ = 0;  ///< results that have not been read
+  std::vector<bool> sent_;  ///< whose results have not been read: whether they are wanted
   std::int64_t event_ = 0;
   bool open_ = false;
   bool broken_ = false;
@@ -111,21 +117,27 @@ class PostgresQuery {
  public:
   template <class... Arguments>
   PostgresQuery(PostgresConnection& connection, const char* sql, const Arguments&... arguments)
-      : connection_(connection), sql_(sql) {
+      : connection_(&connection), sql_(sql) {
     values_.reserve(sizeof...(arguments));
     (bind(arguments), ...);
   }
 
+  /// What was asked already.
+  explicit PostgresQuery(PostgresResult result) : result_(std::move(result)) {}
+
   /// Moves to the next row; false after the last.
   bool next();
   /// For statements whose rows no one wants.
-  void run() { connection_.send(sql_, values_); }
+  void run() { connection_->send(sql_, values_); }
 
   bool null(int column) const;
   std::int64_t integer(int column) const;
   double real(int column) const;
   /// Valid as long as this. Empty for NULL.
   std::string_view text(int column) const;
+
+  /// The statement itself, for ask_all().
+  PostgresConnection::Statement statement() const { return {sql_, values_}; }
 
  private:
   void bind(std::nullptr_t) { values_.emplace_back(); }
@@ -145,8 +157,8 @@ class PostgresQuery {
     }
   }
 
-  PostgresConnection& connection_;
-  const char* sql_;
+  PostgresConnection* connection_ = nullptr;
+  const char* sql_ = nullptr;
   PostgresConnection::Values values_;
   PostgresResult result_;
   int row_ = -1;

@@ -171,6 +171,15 @@ EventRecord read_event(const Query& query) {
   return event;
 }
 
+/// The head of a study that a transaction is about to change; and what it may have read on the way.
+struct WritableHead {
+  StudyHead head;
+  std::int64_t revision = 0;
+  TimeUs now = 0;                        ///< by the store's clock
+  std::optional<TrialRecord> trial;      ///< the one that was named, if it was asked for and is there
+  std::optional<AttemptRecord> attempt;  ///< the newest of that trial
+};
+
 /// A study's rows within one transaction: what the state machine reads, and where its changes go.
 /// What it read it remembers, so that rows which a change leaves as they were are not written.
 ///
@@ -182,10 +191,16 @@ class SqlRows final : public Rows {
   using Connection = typename Engine::Connection;
   using Query = typename Engine::Query;
 
-  /// `head` and `revision` as read within the transaction.
+  /// `locked` as read within the transaction.
   SqlRows(Connection& connection, std::int64_t study, std::shared_ptr<const StudySpec> spec,
-          std::int64_t revision, StudyHead head)
-      : connection_(connection), study_(study), spec_(std::move(spec)), revision_(revision), head_(head) {}
+          const WritableHead& locked)
+      : connection_(connection),
+        study_(study),
+        spec_(std::move(spec)),
+        revision_(locked.revision),
+        head_(locked.head),
+        read_trial_(locked.trial),
+        read_attempt_(locked.attempt) {}
 
   const StudySpec& spec() const override { return *spec_; }
   std::int64_t revision() const override { return revision_; }
@@ -193,6 +208,7 @@ class SqlRows final : public Rows {
 
   std::optional<TrialRecord> trial(std::int64_t number) const override {
     if (number < 0 || number > kMaxNumber) return std::nullopt;
+    if (read_trial_ && read_trial_->number == number) return read_trial_;
     Query query(connection_, "SELECT " KRIGON_TRIAL_COLUMNS " FROM trial WHERE id = ?", pack(study_, number));
     if (!query.next()) return std::nullopt;
     read_trial_ = read_trial(query);
@@ -206,6 +222,8 @@ class SqlRows final : public Rows {
 
   std::optional<AttemptRecord> attempt(std::int64_t trial, std::int64_t number) const override {
     if (trial < 0 || trial > kMaxNumber) return std::nullopt;
+    if (read_attempt_ && read_attempt_->trial == trial && read_attempt_->number == number)
+      return read_attempt_;
     Query query(connection_, "SELECT " KRIGON_ATTEMPT_COLUMNS " FROM attempt WHERE trial = ? AND number = ?",
                 pack(study_, trial), number);
     if (!query.next()) return std::nullopt;

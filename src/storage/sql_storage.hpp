@@ -47,12 +47,18 @@ inline std::optional<std::string> fingerprint_text(const nlohmann::json& fingerp
   return fingerprint.is_null() ? std::nullopt : std::optional(lenient_text(fingerprint));
 }
 
-/// The head of a study that a transaction is about to change.
-struct WritableHead {
-  StudyHead head;
-  std::int64_t revision = 0;
-  TimeUs now = 0;  ///< by the store's clock
-};
+/// The trial that a command names, -1 for those that name none.
+inline std::int64_t trial_of(const Command& command) {
+  return std::visit(
+      [](const auto& c) -> std::int64_t {
+        if constexpr (requires { c.trial; }) {
+          return c.trial;
+        } else {
+          return -1;
+        }
+      },
+      command);
+}
 
 /// The contract over tables of SQL. An engine is:
 ///
@@ -60,8 +66,9 @@ struct WritableHead {
 ///   read(body)             returns body(connection) of one transaction, which sees one state of the store
 ///   write(body)            the same, to change it: committed, and durable, unless body throws. Both may call
 ///                          their body again where it failed through no fault of its own
-///   lock(connection, id)   the head of a study, which no one else changes until the transaction's end;
-///                          nullopt where there is none
+///   lock(connection, id, trial)   the head of a study, which no one else changes until the transaction's
+///   end;
+///                          nullopt where there is none. May read the trial with it, -1: none
 ///   now(connection), url()
 ///   kReportsSince, kDecisionsSince, kRunningAttempts   statements whose joins each engine plans in its own
 ///   way
@@ -112,7 +119,7 @@ class SqlStorage final : public Storage {
 
   void delete_study(std::int64_t study) override {
     engine_.write([&](Connection& connection) {
-      if (!engine_.lock(connection, study)) throw_missing(study);
+      if (!engine_.lock(connection, study, -1)) throw_missing(study);
       const auto first = pack(study, 0), last = pack(study, kMaxNumber);
       Query(connection, "DELETE FROM event WHERE id BETWEEN ? AND ?", first, last).run();
       Query(connection, "DELETE FROM report WHERE trial BETWEEN ? AND ?", first, last).run();
@@ -129,7 +136,7 @@ class SqlStorage final : public Storage {
   void update_spec(std::int64_t study, const StudySpec& spec, const nlohmann::json& fingerprint) override {
     check_spec(spec);
     engine_.write([&](Connection& connection) {
-      const auto head = engine_.lock(connection, study);
+      const auto head = engine_.lock(connection, study, -1);
       if (!head) throw_missing(study);
       if (const auto name = name_of(connection, study); name != spec.name) {
         throw UsageError(
@@ -158,10 +165,9 @@ class SqlStorage final : public Storage {
 
   Applied apply(std::int64_t study, const Command& command) override {
     return engine_.write([&](Connection& connection) -> Applied {
-      const auto locked = engine_.lock(connection, study);
+      const auto locked = engine_.lock(connection, study, trial_of(command));
       if (!locked) throw_missing(study);
-      SqlRows<Engine> rows(connection, study, spec_of(connection, study, locked->revision), locked->revision,
-                           locked->head);
+      SqlRows<Engine> rows(connection, study, spec_of(connection, study, locked->revision), *locked);
       auto result = transition(rows, command, locked->now);
       if (const auto* refusal = std::get_if<Refusal>(&result)) throw_refusal(*refusal);
       auto& done = std::get<Transition>(result);

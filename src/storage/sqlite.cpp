@@ -54,10 +54,10 @@ class SqliteEngine {
   }
 
   /// A writer has the file to itself.
-  std::optional<WritableHead> lock(Connection& connection, std::int64_t study) const {
+  std::optional<WritableHead> lock(Connection& connection, std::int64_t study, std::int64_t) const {
     Query query(connection, "SELECT revision, " KRIGON_HEAD_COLUMNS " FROM study WHERE id = ?", study);
     if (!query.next()) return std::nullopt;
-    return WritableHead{read_head(query, 1), query.integer(0), clock_.now()};
+    return WritableHead{read_head(query, 1), query.integer(0), clock_.now(), {}, {}};
   }
 
   TimeUs now(Connection&) const { return clock_.now(); }
