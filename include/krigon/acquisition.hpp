@@ -85,8 +85,10 @@ void evaluate_acquisition(GaussianProcess& process, const AcquisitionOptions& op
                           std::span<double> gradient = {});
 
 /// The best group of q points found in the box: the acquisition is evaluated at `raw` candidates at once,
-/// `starts` of them are drawn by Boltzmann's rule and refined together. A function of its arguments alone.
-/// thompson: every path's best point, of four times as many candidates and the observed points.
+/// `starts` of them are drawn by Boltzmann's rule and refined together. Points of the best group of several
+/// are then exchanged for those of the others, and refined, while that gains (Fedorov 1972). A function of
+/// its arguments alone. thompson: every path's best point, of four times as many candidates and the observed
+/// points.
 AcquisitionMaximum maximize_acquisition(GaussianProcess& process, const AcquisitionOptions& options = {});
 
 /// The same for several objectives, one process each, fitted to the same points. log-ehvi and q-log-ehvi

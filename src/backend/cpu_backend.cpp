@@ -94,13 +94,18 @@ void CpuBackend::download(const double* from, std::span<double> to) {
   std::copy_n(from, to.size(), to.begin());
 }
 
+Stripes& CpuBackend::in_stripes(const View& member, int worker) {
+  Stripes& stripes = spaces_[size_of(worker)].stripes;
+  stripes.resize(tiles_, member.rows);
+  stripes.set_columns(0, member.rows, member.data, member.leading);
+  return stripes;
+}
+
 void CpuBackend::cholesky(View a, double* info) {
   check(square(a), "cholesky: the matrix is not square");
   over_batch(pool_, a.batch, a.rows, [&](std::int64_t b, int worker) {
     const View member = a.member(b);
-    Stripes& stripes = spaces_[size_of(worker)].stripes;
-    stripes.resize(tiles_, a.rows);
-    stripes.set_columns(0, a.rows, member.data, a.leading);
+    Stripes& stripes = in_stripes(member, worker);
     const std::int64_t status = stripes.factorise(pool_);
     if (status == 0) stripes.copy_factor(member.data, a.leading);
     info[b] = static_cast<double>(status);
@@ -111,9 +116,7 @@ void CpuBackend::triangular_inverse(View l) {
   check(square(l), "triangular_inverse: the matrix is not square");
   over_batch(pool_, l.batch, l.rows, [&](std::int64_t b, int worker) {
     const View member = l.member(b);
-    Stripes& stripes = spaces_[size_of(worker)].stripes;
-    stripes.resize(tiles_, l.rows);
-    stripes.set_columns(0, l.rows, member.data, l.leading);
+    Stripes& stripes = in_stripes(member, worker);
     stripes.take_factor();
     stripes.invert(pool_);
     const std::int64_t step = stripes.height();
@@ -129,9 +132,7 @@ void CpuBackend::cholesky_inverse(View a) {
   check(square(a), "cholesky_inverse: the matrix is not square");
   over_batch(pool_, a.batch, a.rows, [&](std::int64_t b, int worker) {
     const View member = a.member(b);
-    Stripes& stripes = spaces_[size_of(worker)].stripes;
-    stripes.resize(tiles_, a.rows);
-    stripes.set_columns(0, a.rows, member.data, a.leading);
+    Stripes& stripes = in_stripes(member, worker);
     stripes.take_factor();
     stripes.invert(pool_);
     const std::int64_t block = stripes.block();

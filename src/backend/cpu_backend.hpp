@@ -188,6 +188,8 @@ class CpuBackend final : public ComposedBackend {
                  const ConstView& theta, const ConstView& dk, bool transposed, const View& out,
                  const View& dtheta);
 
+  /// The lower triangle of one square matrix, in the worker's space.
+  Stripes& in_stripes(const View& member, int worker);
   /// The data in the general form, made when it is first asked for.
   ResidentData& general(ResidentData& data);
   /// Fills K's lower triangle (and the weights') with the noise on the diagonal.

@@ -39,9 +39,7 @@ void Stripes::resize(const Tiles& tiles, std::int64_t n) {
   height_ = kStripeVectors * width_;
   padded_ = (n + width_ - 1) / width_ * width_;
   count_ = (n + height_ - 1) / height_;
-  const std::int64_t triangle = height_ * height_ * (count_ * (count_ + 1) / 2);
-  lower_.need(size_of(triangle));
-  upper_.need(size_of(triangle));
+  lower_.need(size_of(triangle()));
   inverse_diagonal_.need(size_of(padded_));
 }
 
@@ -135,6 +133,7 @@ void Stripes::solve_stripe(std::int64_t s, std::int64_t begin, std::int64_t end)
 }
 
 void Stripes::invert(Pool& pool) {
+  upper_.need(size_of(triangle()));
   // Each row of L^-T by itself: the first have the most to do.
   pool.run((count_ + kTogether - 1) / kTogether, [&](std::int64_t t, int) {
     const std::int64_t first = t * kTogether;
@@ -182,8 +181,7 @@ void Stripes::copy_factor(double* l, std::int64_t ldl) const {
 }
 
 std::int64_t Stripes::block() const {
-  static const int kB = getenv("KB") ? atoi(getenv("KB")) : 96;
-  return n_ < kManyPoints ? kB : 2 * kBlock;
+  return n_ < kManyPoints ? kBlock : 2 * kBlock;
 }
 
 void Stripes::inverse_block(std::int64_t i0, std::int64_t j0, double* tile, std::int64_t ldt) const {

@@ -21,7 +21,7 @@ namespace krigon::detail {
 /// multiple of a vector's length, are the identity's.
 class Stripes {
  public:
-  /// Room for order n, with L^-T's; what was held is lost.
+  /// Room for order n; what was held is lost.
   void resize(const Tiles& tiles, std::int64_t n);
 
   /// Of A or of L: columns first .. first + count - 1 from the diagonal down; row i of the c-th at
@@ -33,7 +33,7 @@ class Stripes {
   std::int64_t factorise(Pool& pool);
   /// For columns that are L's already, in place of factorise().
   void take_factor();
-  /// Makes L^-T.
+  /// Makes L^-T, which what follows reads.
   void invert(Pool& pool);
 
   /// L(i, i).
@@ -65,6 +65,8 @@ class Stripes {
     const std::int64_t before = s * count_ - s * (s - 1) / 2;
     return upper_.data() + height_ * (height_ * before + column - s * height_);
   }
+  /// Doubles of all stripes of L, and of L^-T.
+  std::int64_t triangle() const { return height_ * height_ * (count_ * (count_ + 1) / 2); }
   int vectors(std::int64_t s) const;
   void pad_columns();
   std::int64_t factorise_diagonal(std::int64_t begin, std::int64_t end);

@@ -127,8 +127,8 @@ struct FitOptions {
   /// The warm start where there is one, then the prior's mode, then scattered by the prior (both with a
   /// noise variance of at least 0.01); >= 1.
   /// Beyond kScreenPoints points, several starts are tried on a part of the points, drawn at random. Then the
-  /// first start and the best end are searched from on all; one that falls hopelessly behind the other ends,
-  /// and with a warm start the one behind after a few steps.
+  /// first start and the best end are searched from on all; one that falls hopelessly behind the other, or
+  /// is in the basin where it has ended, ends, and with a warm start the one behind after a few steps.
   int starts = 4;
   std::optional<Hyperparameters> warm_start;
   std::optional<Priors> priors;  ///< Priors::for_groups(G) where absent

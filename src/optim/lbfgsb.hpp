@@ -21,8 +21,8 @@ struct LbfgsbOptions {
   /// A start ends when its last two iterations' gains, so many times over, would not take it past the lowest
   /// value of any; 0: none does.
   double hopeless_gains = 0;
-  /// A start ends where no entry of x is further than that from the end of another, and all between looks
-  /// like that one's basin: 0: none does.
+  /// A start ends in the basin of another that has ended: no entry of x is further than that from its end,
+  /// and half the slope towards it is what is left to gain, as of a quadratic; 0: none does.
   double merge_distance = 0;
   /// No entry of x moves by more in a line search's first step; 0: as the model says.
   double max_step = 0;
@@ -63,7 +63,8 @@ using BatchObjective = std::function<void(std::span<const std::size_t> starts, s
 
 /// Minimises from every start within lower <= x <= upper by L-BFGS-B, all starts in lockstep: one call
 /// of the objective per step for all that still run. Each start has its own memory, so it takes the
-/// same steps, bit for bit, alone and among others (coupling them slows every one down), to its end.
+/// same steps, bit for bit, alone and among others (coupling them slows every one down); the others may only
+/// end it sooner, where an option says so.
 ///
 /// x0: S x P, row-major, moved into the bounds where outside. lower, upper: P entries, or S x P to give
 /// each start its own; equal bounds fix a variable; infinite ones are fine. Misfit shapes and lower >

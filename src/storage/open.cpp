@@ -48,9 +48,13 @@ std::unique_ptr<Storage> postgres(std::string_view url, std::string_view, const 
   return detail::open_postgres(std::string(url), options.create, options.read_only, options.clock);
 }
 
+bool postgres_holds_one(std::string_view url, std::string_view) {
+  return detail::postgres_exists(std::string(url));
+}
+
 struct Kind {
   std::string_view scheme;
-  std::string_view form;
+  std::string_view form;  ///< for people; empty: another name of the one before
   std::unique_ptr<Storage> (*open)(std::string_view url, std::string_view rest, const StorageOptions&);
   bool (*exists)(std::string_view url, std::string_view rest);
 };
@@ -58,10 +62,8 @@ struct Kind {
 constexpr std::array<Kind, 4> kKinds{
     {{"memory", "memory:", memory, [](std::string_view, std::string_view) { return false; }},
      {"sqlite", "sqlite:///path/to/file", sqlite, sqlite_exists},
-     {"postgresql", "postgresql://user@host/database", postgres,
-      [](std::string_view url, std::string_view) { return detail::postgres_exists(std::string(url)); }},
-     {"postgres", "", postgres,
-      [](std::string_view url, std::string_view) { return detail::postgres_exists(std::string(url)); }}}};
+     {"postgresql", "postgresql://user@host/database", postgres, postgres_holds_one},
+     {"postgres", "", postgres, postgres_holds_one}}};
 
 /// "sqlite" of "sqlite:///x"; empty for a plain path.
 std::string_view scheme_of(std::string_view url) {

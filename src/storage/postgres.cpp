@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "core/url.hpp"
+#include "storage/patience.hpp"
 #include "storage/postgres_connection.hpp"
 #include "storage/postgres_schema.hpp"
 #include "storage/sql_storage.hpp"
@@ -20,8 +21,6 @@ namespace {
 
 using Steady = std::chrono::steady_clock;
 
-/// How long a server may be away before that is an error.
-constexpr std::chrono::seconds kPatience{30};
 constexpr std::size_t kMostIdle = 16;
 
 #define KRIGON_POSTGRES_NOW "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
@@ -31,6 +30,7 @@ class PostgresEngine {
   using Connection = PostgresConnection;
   using Query = PostgresQuery;
 
+  // event.id & 1099511627775 is its sequence: number_of().
   static constexpr const char* kReportsSince =
       "SELECT report.trial, report.attempt, report.step, report.metric, report.value FROM event "
       "JOIN report ON report.trial = event.trial AND report.attempt = event.attempt AND "

@@ -27,8 +27,9 @@ std::uint64_t from_network(const char* bytes, int size) {
 }
 
 /// ? becomes $1, $2, ...; quoted text stays as it is.
-std::string numbered(std::string_view sql, int& count) {
+std::string numbered(std::string_view sql) {
   std::string out;
+  int count = 0;
   bool quoted = false;
   for (const char c : sql) {
     if (c == '\'') quoted = !quoted;
@@ -41,7 +42,7 @@ std::string numbered(std::string_view sql, int& count) {
   return out;
 }
 
-std::string first_line(const char* message) {
+std::string in_one_line(const char* message) {
   std::string text = message == nullptr ? "" : message;
   while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
   for (char& c : text) {
@@ -73,7 +74,7 @@ void PostgresFree::operator()(pg_result* result) const noexcept {
 
 PostgresConnection::PostgresConnection(const std::string& url, bool read_only)
     : shown_(without_password(url)), owner_(getpid()) {
-  // What stands before dbname, the URL may say otherwise.
+  // Of what stands before dbname the URL may say otherwise.
   const std::array<const char*, 7> keywords = {"connect_timeout",
                                                "application_name",
                                                "client_encoding",
@@ -91,7 +92,7 @@ PostgresConnection::PostgresConnection(const std::string& url, bool read_only)
       nullptr};
   connection_.reset(PQconnectdbParams(keywords.data(), values.data(), 1));
   if (PQstatus(connection_.get()) != CONNECTION_OK) {
-    const std::string message = first_line(PQerrorMessage(connection_.get()));
+    const std::string message = in_one_line(PQerrorMessage(connection_.get()));
     // There is no code to tell them apart, but what a server itself says of why it refuses begins so.
     const bool refused = message.find("FATAL:") != std::string::npos;
     throw PostgresLost(fmt::format("the store {}: {}: {}. Check {}", shown_,
@@ -113,31 +114,29 @@ PostgresConnection::~PostgresConnection() {
 void PostgresConnection::lose() {
   broken_ = true;
   throw PostgresLost(fmt::format("the store {}: the connection broke: {}", shown_,
-                                 first_line(PQerrorMessage(connection_.get()))));
+                                 in_one_line(PQerrorMessage(connection_.get()))));
 }
 
 void PostgresConnection::fail(const pg_result* result) const {
   const char* state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
   const std::string code = state == nullptr ? "XX000" : state;
   throw PostgresError(fmt::format("the store {}: {} ({}; PostgreSQL's code {})", shown_, advice(code),
-                                  first_line(PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY)), code),
+                                  in_one_line(PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY)), code),
                       code);
 }
 
-PostgresConnection::Prepared& PostgresConnection::prepared(const char* sql) {
-  Prepared& statement = statements_[sql];
-  if (statement.name.empty()) {
-    statement.sql = numbered(sql, statement.values);
-    statement.name = fmt::format("k{}", ++named_);
-    if (PQsendPrepare(connection_.get(), statement.name.c_str(), statement.sql.c_str(), 0, nullptr) != 1)
-      lose();
+const std::string& PostgresConnection::prepared(const char* sql) {
+  std::string& name = statements_[sql];
+  if (name.empty()) {
+    name = fmt::format("k{}", ++named_);
+    if (PQsendPrepare(connection_.get(), name.c_str(), numbered(sql).c_str(), 0, nullptr) != 1) lose();
     sent_.push_back(false);
   }
-  return statement;
+  return name;
 }
 
 void PostgresConnection::enqueue(const char* sql, const Values& values, bool wanted) {
-  const Prepared& statement = prepared(sql);
+  const std::string& name = prepared(sql);
   std::vector<const char*> data;
   std::vector<int> lengths;
   const std::vector<int> formats(values.size(), 1);
@@ -145,8 +144,8 @@ void PostgresConnection::enqueue(const char* sql, const Values& values, bool wan
     data.push_back(value ? value->data() : nullptr);
     lengths.push_back(value ? static_cast<int>(value->size()) : 0);
   }
-  if (PQsendQueryPrepared(connection_.get(), statement.name.c_str(), static_cast<int>(values.size()),
-                          data.data(), lengths.data(), formats.data(), 1) != 1) {
+  if (PQsendQueryPrepared(connection_.get(), name.c_str(), static_cast<int>(values.size()), data.data(),
+                          lengths.data(), formats.data(), 1) != 1) {
     lose();
   }
   sent_.push_back(wanted);
@@ -266,11 +265,11 @@ std::string_view PostgresQuery::text(int column) const {
           static_cast<std::size_t>(PQgetlength(result_.get(), row_, column))};
 }
 
-void PostgresQuery::bind(std::int64_t value) {
+void PostgresQuery::bind_integer(std::int64_t value) {
   values_.emplace_back(network_bytes(static_cast<std::uint64_t>(value)));
 }
 
-void PostgresQuery::bind(double value) {
+void PostgresQuery::bind_real(double value) {
   values_.emplace_back(network_bytes(std::bit_cast<std::uint64_t>(value)));
 }
 

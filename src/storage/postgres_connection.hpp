@@ -1,6 +1,5 @@
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -12,18 +11,18 @@
 #include <sys/types.h>
 
 #include "krigon/error.hpp"
+#include "storage/sql_bind.hpp"
 
 struct pg_conn;
 struct pg_result;
 
 namespace krigon::detail {
 
-/// PostgreSQL refused; `state` is its five-letter SQLSTATE.
+/// PostgreSQL refused a statement; `state` is its five-letter SQLSTATE.
 class PostgresError : public StorageError {
  public:
   PostgresError(const std::string& message, std::string state)
       : StorageError(message), state_(std::move(state)) {}
-  const std::string& state() const { return state_; }
   /// Another transaction was in the way: the same again may pass.
   bool transient() const { return state_ == "40001" || state_ == "40P01"; }
 
@@ -31,7 +30,7 @@ class PostgresError : public StorageError {
   std::string state_;
 };
 
-/// The server is not there, or no longer.
+/// The server is not there, or no longer, or lets no one in.
 class PostgresLost : public StorageError {
  public:
   using StorageError::StorageError;
@@ -52,8 +51,8 @@ class PostgresConnection {
   /// Values as they travel: binary, NULL where there is none.
   using Values = std::vector<std::optional<std::string>>;
 
-  /// `url`: postgresql://... as libpq reads it. Throws PostgresLost where no server answers, PostgresError
-  /// where it refuses.
+  /// `url`: postgresql://... as libpq reads it, but for its `options`, which are Krigon's own. Throws
+  /// PostgresLost where no server answers, or lets this user in.
   PostgresConnection(const std::string& url, bool read_only);
   ~PostgresConnection();
   PostgresConnection(const PostgresConnection&) = delete;
@@ -62,7 +61,8 @@ class PostgresConnection {
   /// Sends a statement whose rows no one wants. `sql` has ? for its values, and must be a literal: its
   /// address is the key of what is prepared.
   void send(const char* sql, const Values& values = {});
-  /// Sends a statement and waits for it, and for all before it.
+  /// Sends a statement and waits for it, and for all before it. Throws PostgresError for the first of them
+  /// that failed, PostgresLost where the connection broke; as all that wait do.
   PostgresResult ask(const char* sql, const Values& values = {});
   struct Statement {
     const char* sql;
@@ -73,8 +73,7 @@ class PostgresConnection {
   /// Several statements without values, at once.
   void execute(const std::string& sql);
 
-  /// Whether a transaction is open, as far as was sent.
-  bool in_transaction() const { return open_; }
+  /// Opens a transaction by this statement.
   void begin(const char* sql);
   /// Ends the transaction. False: the connection broke, and no one knows whether it stands.
   bool commit();
@@ -89,12 +88,8 @@ class PostgresConnection {
   const std::string& url() const { return shown_; }
 
  private:
-  struct Prepared {
-    std::string name;
-    std::string sql;
-    int values = 0;
-  };
-  Prepared& prepared(const char* sql);
+  /// The name of what is prepared of it.
+  const std::string& prepared(const char* sql);
   void enqueue(const char* sql, const Values& values, bool wanted);
   /// Waits for everything that was sent; the results that are wanted, in order.
   std::vector<PostgresResult> settle();
@@ -104,11 +99,11 @@ class PostgresConnection {
   std::string shown_;
   pid_t owner_;
   std::unique_ptr<pg_conn, PostgresFree> connection_;
-  std::unordered_map<const char*, Prepared> statements_;
-  int named_ = 0;
+  std::unordered_map<const char*, std::string> statements_;
+  int named_ = 0;           ///< statements that were ever prepared
   std::vector<bool> sent_;  ///< whose results have not been read: whether they are wanted
   std::int64_t event_ = 0;
-  bool open_ = false;
+  bool open_ = false;  ///< a transaction, as far as was sent
   bool broken_ = false;
 };
 
@@ -119,7 +114,7 @@ class PostgresQuery {
   PostgresQuery(PostgresConnection& connection, const char* sql, const Arguments&... arguments)
       : connection_(&connection), sql_(sql) {
     values_.reserve(sizeof...(arguments));
-    (bind(arguments), ...);
+    (bind_argument(*this, arguments), ...);
   }
 
   /// What was asked already.
@@ -140,22 +135,12 @@ class PostgresQuery {
   PostgresConnection::Statement statement() const { return {sql_, values_}; }
 
  private:
-  void bind(std::nullptr_t) { values_.emplace_back(); }
-  void bind(std::int64_t value);
-  void bind(int value) { bind(std::int64_t{value}); }
-  void bind(bool value) { bind(std::int64_t{value ? 1 : 0}); }
-  void bind(double value);
-  void bind(std::string_view value) { values_.emplace_back(value); }
-  void bind(const std::string& value) { values_.emplace_back(value); }
-  void bind(const char* value) { values_.emplace_back(value); }
-  template <class T>
-  void bind(const std::optional<T>& value) {
-    if (value) {
-      bind(*value);
-    } else {
-      bind(nullptr);
-    }
-  }
+  template <class Query, class T>
+  friend void bind_argument(Query& query, const T& value);
+  void bind_null() { values_.emplace_back(); }
+  void bind_integer(std::int64_t value);
+  void bind_real(double value);
+  void bind_text(std::string_view value) { values_.emplace_back(value); }
 
   PostgresConnection* connection_ = nullptr;
   const char* sql_ = nullptr;

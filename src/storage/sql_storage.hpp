@@ -62,16 +62,17 @@ inline std::int64_t trial_of(const Command& command) {
 
 /// The contract over tables of SQL. An engine is:
 ///
-///   Connection, Query      as in sql_rows.hpp
-///   read(body)             returns body(connection) of one transaction, which sees one state of the store
-///   write(body)            the same, to change it: committed, and durable, unless body throws. Both may call
-///                          their body again where it failed through no fault of its own
-///   lock(connection, id, trial)   the head of a study, which no one else changes until the transaction's
-///   end;
-///                          nullopt where there is none. May read the trial with it, -1: none
+///   Connection, Query   as in sql_rows.hpp
+///   read(body)          returns body(connection) of one transaction, which sees one state of the store
+///   write(body)         the same, to change it: committed, and durable, unless body throws. Both may call
+///   their
+///                       body again where it failed through no fault of its own
+///   lock(connection, study, trial)
+///                       the head of a study, which no one else changes until the transaction's end; nullopt
+///                       where there is none. May read the trial (-1: none) on the way
 ///   now(connection), url()
-///   kReportsSince, kDecisionsSince, kRunningAttempts   statements whose joins each engine plans in its own
-///   way
+///   kReportsSince, kDecisionsSince, kRunningAttempts
+///                       statements whose joins each engine plans in its own way
 template <class Engine>
 class SqlStorage final : public Storage {
  public:

@@ -183,7 +183,7 @@ bool Query::next() {
   return false;
 }
 
-void Query::bind(std::string_view value) {
+void Query::bind_text(std::string_view value) {
   // An empty view may have no address, which SQLite would take for NULL.
   const char* data = value.data() ? value.data() : "";
   check(sqlite3_bind_text64(statement_, ++bound_, data, value.size(), SQLITE_TRANSIENT, SQLITE_UTF8));

@@ -12,6 +12,8 @@
 #include <sys/types.h>
 
 #include "krigon/error.hpp"
+#include "storage/patience.hpp"
+#include "storage/sql_bind.hpp"
 
 namespace krigon::detail {
 
@@ -26,9 +28,6 @@ class SqliteError : public StorageError {
  private:
   int code_;
 };
-
-/// How long a store may be locked by others before that is an error.
-inline constexpr std::chrono::seconds kPatience{30};
 
 /// One connection to one file, used by one thread at a time. Waits for locks with jittered sleeps
 /// that stay short: SQLite's own back-off grows until a waiter meets no gap between busy writers.
@@ -86,7 +85,7 @@ class Query {
   template <class... Arguments>
   Query(Connection& connection, const char* sql, const Arguments&... arguments)
       : connection_(connection), statement_(connection.prepared(sql)) {
-    (bind(arguments), ...);
+    (bind_argument(*this, arguments), ...);
   }
   ~Query();
   Query(const Query&) = delete;
@@ -110,22 +109,12 @@ class Query {
   void check(int code) {
     if (code != SQLITE_OK) connection_.fail(code);
   }
-  void bind(std::nullptr_t) { ++bound_; }  // unbound is NULL
-  void bind(std::int64_t value) { check(sqlite3_bind_int64(statement_, ++bound_, value)); }
-  void bind(int value) { check(sqlite3_bind_int64(statement_, ++bound_, value)); }
-  void bind(bool value) { check(sqlite3_bind_int64(statement_, ++bound_, value ? 1 : 0)); }
-  void bind(double value) { check(sqlite3_bind_double(statement_, ++bound_, value)); }
-  void bind(std::string_view value);
-  void bind(const std::string& value) { bind(std::string_view(value)); }
-  void bind(const char* value) { bind(std::string_view(value)); }
-  template <class T>
-  void bind(const std::optional<T>& value) {
-    if (value) {
-      bind(*value);
-    } else {
-      bind(nullptr);
-    }
-  }
+  template <class Query, class T>
+  friend void bind_argument(Query& query, const T& value);
+  void bind_null() { ++bound_; }  // unbound is NULL
+  void bind_integer(std::int64_t value) { check(sqlite3_bind_int64(statement_, ++bound_, value)); }
+  void bind_real(double value) { check(sqlite3_bind_double(statement_, ++bound_, value)); }
+  void bind_text(std::string_view value);
 
   Connection& connection_;
   sqlite3_stmt* statement_;

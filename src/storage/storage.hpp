@@ -26,8 +26,8 @@ struct StorageOptions {
 ///   any/path                the same as sqlite:any/path
 ///   postgresql://user@host:port/database?...
 ///                           the schema `krigon` of that database, as libpq reads the URL (postgres://
-///                           likewise); the password is best left to PGPASSFILE or PGPASSWORD. A server that
-///                           is away for less than 30 s is waited for
+///                           likewise) but for `options`; the password is best left to PGPASSFILE or
+///                           PGPASSWORD. A server that goes away for less than 30 s is waited for
 ///
 /// A path is taken as it stands: no %-escapes, no ~. Throws UsageError for a URL of another kind or
 /// without a path, naming what is allowed, and StorageError, naming the path and what to do, where

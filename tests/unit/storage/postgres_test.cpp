@@ -12,7 +12,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "core/url.hpp"
 #include "krigon/error.hpp"
 #include "storage/postgres_connection.hpp"
 #include "storage/storage.hpp"
@@ -25,17 +24,6 @@ using detail::PostgresQuery;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::ThrowsMessage;
-
-TEST(PostgresUrl, IsShownWithoutItsSecrets) {
-  EXPECT_EQ(without_password("postgresql://host/db"), "postgresql://host/db");
-  EXPECT_EQ(without_password("postgresql://me@host:5432/db"), "postgresql://me@host:5432/db");
-  EXPECT_EQ(without_password("postgresql://me:s3cret@host:5432/db"), "postgresql://me@host:5432/db");
-  EXPECT_EQ(without_password("postgresql://me:a@b:c@host/db"), "postgresql://me@host/db");
-  EXPECT_EQ(without_password("postgres://me:x@host"), "postgres://me@host");
-  EXPECT_EQ(without_password("postgresql:///db?user=me&password=s3cret&host=/tmp"),
-            "postgresql:///db?user=me&password=...&host=/tmp");
-  EXPECT_EQ(without_password("postgresql:///db?host=/a@b:c"), "postgresql:///db?host=/a@b:c");
-}
 
 TEST(Postgres, WhereNoServerAnswersTheErrorSaysSo) {
   EXPECT_THAT([] { open_storage("postgresql://krigon:s3cret@/db?host=/nowhere/at/all"); },
