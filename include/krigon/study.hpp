@@ -22,7 +22,7 @@ struct Objective {
   Direction direction = Direction::minimize;
 };
 
-enum class TrialState { queued, running, completed, stopped, failed, cancelled };
+enum class TrialState { queued, running, paused, completed, stopped, failed, cancelled };
 
 /// A trial as it stands in the store. A copy: later changes do not show in it.
 struct TrialView {
