@@ -41,11 +41,15 @@ json trial_json(const TrialRecord& trial) {
 }
 
 json head_json(const StudyHead& head) {
-  return {
-      {"trials", head.next_trial},   {"queued", head.queued},
-      {"running", head.running},     {"completed", head.completed},
-      {"stopped", head.stopped},     {"failed", head.failed},
-      {"cancelled", head.cancelled}, {"running_seconds", static_cast<double>(head.running_time) / kSecond}};
+  return {{"trials", head.next_trial},
+          {"queued", head.queued},
+          {"running", head.running},
+          {"paused", head.paused},
+          {"completed", head.completed},
+          {"stopped", head.stopped},
+          {"failed", head.failed},
+          {"cancelled", head.cancelled},
+          {"running_seconds", static_cast<double>(head.running_time) / kSecond}};
 }
 
 Color color_of(TrialState state) {
@@ -59,6 +63,7 @@ Color color_of(TrialState state) {
     case TrialState::failed:
       return Color::red;
     case TrialState::queued:
+    case TrialState::paused:
     case TrialState::cancelled:
       break;
   }

@@ -75,7 +75,7 @@ void add_trials(Program& program) {
       [](CommandBuilder& command, Options& o) {
         o.study.add_to(command);
         command.choice("--state", o.state, "Only trials in this state", "STATE",
-                       {"queued", "running", "completed", "stopped", "failed", "cancelled"});
+                       {"queued", "running", "paused", "completed", "stopped", "failed", "cancelled"});
         command.integer("--top", o.top, "Only the N best, best first", 1, INT64_MAX);
         const auto csv = command.flag("--csv", o.csv, "Print comma-separated values with a header");
         const auto json = command.flag("--json", o.json, "Print one JSON object a line");

@@ -35,6 +35,8 @@ std::int64_t& count_of(StudyHead& head, TrialState state) {
       return head.queued;
     case TrialState::running:
       return head.running;
+    case TrialState::paused:
+      return head.paused;
     case TrialState::completed:
       return head.completed;
     case TrialState::stopped:
@@ -118,10 +120,17 @@ std::variant<Held, Refusal> held(const Rows& rows, std::int64_t number, std::int
   if (!trial) return refuse(RefusalKind::not_found, fmt::format("there is no trial {}", number));
   std::optional<AttemptRecord> attempt;
   if (trial->attempts > 0) attempt = rows.attempt(number, trial->attempts);
-  if (fence != 0 && (!attempt || attempt->fence != fence || trial->state == TrialState::queued)) {
-    return refuse(RefusalKind::lease_lost,
-                  fmt::format("trial {} is no longer this worker's: its lease was lost and the trial was {}",
-                              number, trial->state == TrialState::queued ? "requeued" : "given to another"));
+  const bool waits = trial->state == TrialState::queued || trial->state == TrialState::paused;
+  if (fence != 0 && (!attempt || attempt->fence != fence || waits)) {
+    return refuse(
+        RefusalKind::lease_lost,
+        fmt::format("trial {} is no longer this worker's: its lease was lost and the trial was {}", number,
+                    trial->state == TrialState::queued   ? "requeued"
+                    : trial->state == TrialState::paused ? "paused"
+                                                         : "given to another"));
+  }
+  if (fence == 0 && trial->state == TrialState::paused) {
+    return refuse(RefusalKind::conflict, fmt::format("trial {} is paused: no one runs it now", number));
   }
   if (fence == 0 && trial->state == TrialState::queued) {
     return refuse(RefusalKind::conflict, fmt::format("trial {} is queued: no one runs it yet", number));
@@ -166,8 +175,14 @@ std::optional<Transition> made_before(const Rows& rows, const std::string& key) 
   return unchanged(std::move(*trial), std::move(attempt));
 }
 
+std::optional<Refusal> check_suggester(const StudyHead& head, std::int64_t fence) {
+  if (fence == 0 || fence == head.suggester_fence) return std::nullopt;
+  return refuse(RefusalKind::stale, fmt::format("the study's proposals are made by {} now", head.suggester));
+}
+
 Result apply(const Rows& rows, const CreateTrial& c, TimeUs now) {
   if (auto earlier = made_before(rows, c.key)) return std::move(*earlier);
+  if (auto refusal = check_suggester(rows.head(), c.suggester)) return std::move(*refusal);
   try {
     rows.spec().space.validate(c.parameters);
   } catch (const SpaceError& e) {
@@ -196,6 +211,36 @@ Result apply(const Rows& rows, const CreateTrial& c, TimeUs now) {
   return step.finish("created", std::move(trial), std::move(attempt));
 }
 
+Result apply(const Rows& rows, const ReviseProposal& c, TimeUs now) {
+  if (auto refusal = check_suggester(rows.head(), c.suggester)) return std::move(*refusal);
+  auto trial = rows.trial(c.trial);
+  if (!trial) return refuse(RefusalKind::not_found, fmt::format("there is no trial {}", c.trial));
+  if (trial->state != TrialState::queued || trial->attempts > 0) {
+    return refuse(RefusalKind::conflict, fmt::format("trial {} has begun: its point stands", c.trial));
+  }
+  try {
+    rows.spec().space.validate(c.parameters);
+  } catch (const SpaceError& e) {
+    return refuse(RefusalKind::usage, e.what());
+  }
+  Step step(rows, now);
+  step.change.revised = true;
+  trial->revision = rows.revision();
+  trial->parameters = c.parameters;
+  trial->proposal = c.proposal;
+  return step.finish("revised", std::move(*trial), std::nullopt);
+}
+
+/// `c` is a LeaseTrial or a LeaseNext.
+Transition lease(const Rows& rows, const auto& c, TrialRecord trial, TimeUs now) {
+  Step step(rows, now);
+  step.set_state(trial, TrialState::running);
+  auto attempt = step.begin_attempt(trial, c.worker, c.host, c.lease);
+  attempt.resources = c.resources;
+  if (!c.key.empty()) trial.key = c.key;
+  return step.finish("leased", std::move(trial), std::move(attempt));
+}
+
 Result apply(const Rows& rows, const LeaseTrial& c, TimeUs now) {
   if (auto earlier = made_before(rows, c.key)) return std::move(*earlier);
   auto trial = rows.trial(c.trial);
@@ -205,12 +250,19 @@ Result apply(const Rows& rows, const LeaseTrial& c, TimeUs now) {
                   fmt::format("trial {} is {}, not queued", c.trial, to_string(trial->state)));
   }
   if (c.worker.empty()) return refuse(RefusalKind::usage, "a lease needs a worker's name");
-  Step step(rows, now);
-  step.set_state(*trial, TrialState::running);
-  auto attempt = step.begin_attempt(*trial, c.worker, c.host, c.lease);
-  attempt.resources = c.resources;
-  if (!c.key.empty()) trial->key = c.key;
-  return step.finish("leased", std::move(*trial), std::move(attempt));
+  return lease(rows, c, std::move(*trial), now);
+}
+
+Result apply(const Rows& rows, const LeaseNext& c, TimeUs now) {
+  if (auto earlier = made_before(rows, c.key)) return std::move(*earlier);
+  if (c.worker.empty()) return refuse(RefusalKind::usage, "a lease needs a worker's name");
+  const auto head = rows.head();
+  const auto& budget = rows.spec().budget.trials;
+  const bool used_up = c.within_budget && budget && head.finished() + head.running >= *budget;
+  if (head.queued == 0 || used_up) return Transition{};
+  auto trial = rows.next_queued();
+  if (!trial) return Transition{};
+  return lease(rows, c, std::move(*trial), now);
 }
 
 Result apply(const Rows& rows, const RenewLease& c, TimeUs now) {
@@ -289,7 +341,23 @@ Result apply(const Rows& rows, const CompleteTrial& c, TimeUs now) {
   return step.finish("completed", std::move(trial), std::move(attempt));
 }
 
+/// Of a paused trial, which no one holds.
+Transition stop_paused(const Rows& rows, TrialRecord trial, const std::string& reason, TimeUs now) {
+  auto attempt = rows.attempt(trial.number, trial.attempts);
+  Step step(rows, now);
+  trial.outcome = Outcome::stopped;
+  trial.reason = reason;
+  step.set_state(trial, TrialState::stopped);
+  return step.finish("stopped", std::move(trial), std::move(attempt));
+}
+
 Result apply(const Rows& rows, const StopTrial& c, TimeUs now) {
+  if (c.fence == 0) {
+    auto paused = rows.trial(c.trial);
+    if (paused && paused->state == TrialState::paused) {
+      return stop_paused(rows, std::move(*paused), c.reason, now);
+    }
+  }
   auto found = held(rows, c.trial, c.fence);
   if (auto* refusal = std::get_if<Refusal>(&found)) return std::move(*refusal);
   auto& [trial, attempt] = std::get<Held>(found);
@@ -303,8 +371,40 @@ Result apply(const Rows& rows, const StopTrial& c, TimeUs now) {
   return step.finish("stopped", std::move(trial), std::move(attempt));
 }
 
+Result apply(const Rows& rows, const PauseTrial& c, TimeUs now) {
+  // The same again: the attempt that it ended is known by its token.
+  if (auto paused = rows.trial(c.trial); paused && paused->state == TrialState::paused) {
+    auto attempt = rows.attempt(c.trial, paused->attempts);
+    if (attempt && attempt->fence == c.fence) return unchanged(std::move(*paused), std::move(attempt));
+  }
+  auto found = held(rows, c.trial, c.fence);
+  if (auto* refusal = std::get_if<Refusal>(&found)) return std::move(*refusal);
+  auto& [trial, attempt] = std::get<Held>(found);
+  if (ended(trial.state)) return already(trial, "paused");
+  Step step(rows, now);
+  attempt->outcome = Outcome::paused;
+  attempt->ended_at = now;
+  step.set_state(trial, TrialState::paused);
+  return step.finish("paused", std::move(trial), std::move(attempt), {{"reason", c.reason}});
+}
+
+Result apply(const Rows& rows, const ResumeTrial& c, TimeUs now) {
+  auto trial = rows.trial(c.trial);
+  if (!trial) return refuse(RefusalKind::not_found, fmt::format("there is no trial {}", c.trial));
+  if (trial->state != TrialState::paused) {
+    return refuse(RefusalKind::conflict,
+                  fmt::format("trial {} is {}, not paused", c.trial, to_string(trial->state)));
+  }
+  auto attempt = rows.attempt(c.trial, trial->attempts);
+  Step step(rows, now);
+  step.change.front = true;
+  step.set_state(*trial, TrialState::queued);
+  return step.finish("resumed", std::move(*trial), std::move(attempt), c.basis);
+}
+
 Result apply(const Rows& rows, const FailAttempt& c, TimeUs now) {
-  if (c.outcome == Outcome::none || c.outcome == Outcome::completed || c.outcome == Outcome::stopped) {
+  if (c.outcome == Outcome::none || c.outcome == Outcome::completed || c.outcome == Outcome::stopped ||
+      c.outcome == Outcome::paused) {
     return refuse(RefusalKind::usage, fmt::format("\"{}\" is no failure", to_string(c.outcome)));
   }
   auto found = held(rows, c.trial, c.fence);
@@ -315,6 +415,9 @@ Result apply(const Rows& rows, const FailAttempt& c, TimeUs now) {
     return unchanged(std::move(trial), std::move(attempt));
   }
   if (ended(trial.state)) return already(trial, "told as failed");
+  if (c.if_expired && (attempt->lease_until == 0 || attempt->lease_until > now)) {
+    return refuse(RefusalKind::conflict, fmt::format("the lease of trial {} still holds", c.trial));
+  }
   Step step(rows, now);
   attempt->outcome = c.outcome;
   attempt->exit_code = c.exit_code;
@@ -373,6 +476,19 @@ Result apply(const Rows& rows, const RecordDecision& c, TimeUs now) {
   step.change.decision = DecisionRecord{c.trial, attempt->number, c.step, c.verdict, c.basis};
   return step.finish("decided", std::move(trial), std::move(attempt),
                      {{"step", c.step}, {"verdict", c.verdict}});
+}
+
+Result apply(const Rows& rows, const TakeSuggester& c, TimeUs now) {
+  if (c.worker.empty()) return refuse(RefusalKind::usage, "a suggester needs a name");
+  Transition result;
+  StudyHead head = rows.head();
+  const bool own = head.suggester == c.worker;
+  if (!own && (c.lease == 0 || head.suggester_until > now)) return result;
+  if (!own) ++head.suggester_fence;
+  head.suggester = c.lease == 0 ? "" : c.worker;
+  head.suggester_until = c.lease == 0 ? 0 : now + c.lease;
+  result.change.head = std::move(head);
+  return result;
 }
 
 Result apply(const Rows& rows, const AddRunningTime& c, TimeUs /*now*/) {

@@ -19,7 +19,9 @@
 ///   (none) ────────► queued ─────────► running ──────────────────────► completed | stopped | failed
 ///                      ▲  │               │ release (lost, could not start; attempts left)
 ///                      │  └── cancel ──►  │ cancelled
-///                      └──────────────────┘
+///                      ├──────────────────┤
+///                      │      resume      ▼ pause
+///                      └────────────── paused ───────────────────────► stopped
 namespace krigon {
 
 /// Makes a trial: queued, or running at once when `worker` is set.
@@ -34,6 +36,16 @@ struct CreateTrial {
   /// Refused as stale unless the trial would get this number (-1: any): a proposal has then seen
   /// every trial before it, whatever other processes asked meanwhile.
   std::int64_t expect_number = -1;
+  /// Refused as stale unless this is the fencing token of the study's suggester (0: whoever it is).
+  std::int64_t suggester = 0;
+};
+
+/// Another point for a trial that no one has run yet, which had been proposed for it before more was known.
+struct ReviseProposal {
+  std::int64_t trial = 0;
+  Parameters parameters;
+  Proposal proposal;
+  std::int64_t suggester = 0;  ///< as CreateTrial's
 };
 
 /// Begins an attempt of a queued trial.
@@ -44,6 +56,17 @@ struct LeaseTrial {
   TimeUs lease = 0;
   nlohmann::json resources;
   std::string key;  ///< becomes the trial's; the same key again returns that trial, unchanged
+};
+
+/// Begins an attempt of the trial at the head of the queue. Without one there, leaves no trial.
+struct LeaseNext {
+  std::string worker;
+  std::string host;
+  TimeUs lease = 0;
+  nlohmann::json resources;
+  std::string key;  ///< as LeaseTrial's
+  /// Leaves no trial either while as many run or have ended as the budget has.
+  bool within_budget = false;
 };
 
 /// The heartbeat: the lease ends `lease` from now.
@@ -68,10 +91,23 @@ struct CompleteTrial {
   std::optional<int> exit_code;
 };
 
-/// The scheduler stopped it. Its last report is what it reached, no final observation.
+/// The scheduler stopped it. Its last report is what it reached, no final observation. A paused trial is
+/// stopped with fence 0.
 struct StopTrial {
   std::int64_t trial = 0, fence = 0;
   std::string reason;
+};
+
+/// The scheduler ended its process, and may take the trial up again.
+struct PauseTrial {
+  std::int64_t trial = 0, fence = 0;
+  std::string reason;
+};
+
+/// Puts a paused trial at the head of the queue.
+struct ResumeTrial {
+  std::int64_t trial = 0;
+  nlohmann::json basis;  ///< what the scheduler rested it on
 };
 
 /// The attempt ended badly. `outcome` lost or could_not_start puts the trial back in the queue while
@@ -83,6 +119,7 @@ struct FailAttempt {
   std::optional<int> exit_code;
   std::optional<int> signal;
   std::string stderr_tail;
+  bool if_expired = false;  ///< refused while the lease holds, by the store's clock
 };
 
 /// Hands a running trial back to the queue, no one being to blame: a manager that was told to leave.
@@ -105,6 +142,13 @@ struct RecordDecision {
   nlohmann::json basis;
 };
 
+/// Makes the worker the study's suggester, or keeps it so for `lease` from now; with 0 it leaves. Another's
+/// is left alone while its lease holds. Whose it is then stands in the head.
+struct TakeSuggester {
+  std::string worker;
+  TimeUs lease = 0;
+};
+
 /// Adds a manager's running time to the study's.
 struct AddRunningTime {
   TimeUs amount = 0;
@@ -112,8 +156,9 @@ struct AddRunningTime {
 
 /// Fence 0 in a command means "whoever holds it" and is for people (krigon tell TRIAL ...): it is
 /// accepted for attempts whose lease never expires, refused for others.
-using Command = std::variant<CreateTrial, LeaseTrial, RenewLease, ReportStep, CompleteTrial, StopTrial,
-                             FailAttempt, ReleaseTrial, CancelTrial, RecordDecision, AddRunningTime>;
+using Command = std::variant<CreateTrial, ReviseProposal, LeaseTrial, LeaseNext, RenewLease, ReportStep,
+                             CompleteTrial, StopTrial, PauseTrial, ResumeTrial, FailAttempt, ReleaseTrial,
+                             CancelTrial, RecordDecision, TakeSuggester, AddRunningTime>;
 
 /// What transition() may look at; a Storage implements it over its own rows inside a transaction.
 class Rows {
@@ -125,6 +170,8 @@ class Rows {
   virtual std::optional<TrialRecord> trial(std::int64_t number) const = 0;
   virtual std::optional<std::int64_t> trial_by_key(std::string_view key) const = 0;
   virtual std::optional<AttemptRecord> attempt(std::int64_t trial, std::int64_t number) const = 0;
+  /// The trial at the head of the queue.
+  virtual std::optional<TrialRecord> next_queued() const = 0;
   /// The value reported at exactly this step.
   virtual std::optional<double> report(std::int64_t trial, std::int64_t attempt, std::string_view metric,
                                        std::int64_t step) const = 0;
@@ -142,7 +189,8 @@ struct Change {
   std::vector<ReportRecord> reports;
   std::optional<DecisionRecord> decision;
   std::optional<EventRecord> event;
-  bool front = false;  ///< a new queued trial goes to the head of the queue
+  bool front = false;    ///< the queued trial goes to the head of the queue
+  bool revised = false;  ///< the trial's parameters and proposal are others
 
   bool empty() const { return !event && !attempt && !head; }
 };

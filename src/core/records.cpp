@@ -13,16 +13,18 @@ namespace {
 template <class Enum, std::size_t N>
 using Words = std::array<std::pair<Enum, std::string_view>, N>;
 
-constexpr Words<TrialState, 6> kStates{{{TrialState::queued, "queued"},
+constexpr Words<TrialState, 7> kStates{{{TrialState::queued, "queued"},
                                         {TrialState::running, "running"},
+                                        {TrialState::paused, "paused"},
                                         {TrialState::completed, "completed"},
                                         {TrialState::stopped, "stopped"},
                                         {TrialState::failed, "failed"},
                                         {TrialState::cancelled, "cancelled"}}};
 
-constexpr Words<Outcome, 11> kOutcomes{{{Outcome::none, "none"},
+constexpr Words<Outcome, 12> kOutcomes{{{Outcome::none, "none"},
                                         {Outcome::completed, "completed"},
                                         {Outcome::stopped, "stopped"},
+                                        {Outcome::paused, "paused"},
                                         {Outcome::failed, "failed"},
                                         {Outcome::bad_result, "bad_result"},
                                         {Outcome::timed_out, "timed_out"},
@@ -76,7 +78,7 @@ Direction direction_from(std::string_view word) {
 }
 
 bool ended(TrialState state) {
-  return state != TrialState::queued && state != TrialState::running;
+  return state != TrialState::queued && state != TrialState::running && state != TrialState::paused;
 }
 
 }  // namespace krigon

@@ -20,6 +20,7 @@ enum class Outcome {
   none,        ///< still running
   completed,   ///< exit 0 and a final value
   stopped,     ///< stopped early by the scheduler
+  paused,      ///< ended early by the scheduler, which may want the trial to go on later
   failed,      ///< exit code other than 0, or told as failed
   bad_result,  ///< exit 0 but no final value, or one that is not a finite number
   timed_out,
@@ -48,6 +49,8 @@ struct Proposal {
   std::vector<std::int64_t> pending;  ///< trials that it was conditioned on, ascending
   nlohmann::json model;               ///< the sampler's own: hyperparameters, acquisition value; may be null
   std::string note;                   ///< a fall-back, said in words; empty when none
+  std::int64_t parent = -1;           ///< trial whose checkpoint it begins with, -1: none
+  std::int64_t replaces = -1;         ///< trial that was stopped for it, -1: none
 };
 
 struct TrialRecord {
@@ -115,13 +118,29 @@ struct StudyHead {
   std::int64_t next_trial = 0;
   std::int64_t sequence = 0;  ///< of the last event
   std::int64_t fence = 0;     ///< last fencing token handed out
-  std::int64_t queued = 0, running = 0, completed = 0, stopped = 0, failed = 0, cancelled = 0;
+  std::int64_t queued = 0, running = 0, paused = 0, completed = 0, stopped = 0, failed = 0, cancelled = 0;
   std::int64_t best_trial = -1;  ///< best completed, the earliest among equals
   double best_value = 0;
-  TimeUs running_time = 0;  ///< added up over all managers, for the time budget
+  TimeUs running_time = 0;           ///< added up over all managers, for the time budget
+  std::string suggester;             ///< worker that proposes for all, empty before the first
+  std::int64_t suggester_fence = 0;  ///< rises with each change of it
+  TimeUs suggester_until = 0;        ///< when its lease ends
 
   /// Trials that count against BudgetSpec::trials.
   std::int64_t finished() const { return completed + stopped + failed; }
+  /// Trials that count against it or will.
+  std::int64_t begun() const { return finished() + queued + running + paused; }
+};
+
+/// A process that runs trials of a study.
+struct WorkerRecord {
+  std::string name;  ///< as AttemptRecord::worker
+  std::string host;
+  std::int64_t slots = 1;    ///< trials that it can run at once
+  std::int64_t running = 0;  ///< trials that it runs
+  std::int64_t waiting = 0;  ///< slots for which it found no trial
+  TimeUs started = 0;        ///< by the store's clock
+  TimeUs lease_until = 0;    ///< when it counts as gone
 };
 
 /// A study's identity row.

@@ -17,6 +17,7 @@ namespace krigon {
 struct Applied {
   bool changed = false;       ///< false: the command repeated what already stood
   std::int64_t sequence = 0;  ///< the study's last event
+  StudyHead head;             ///< as it stands afterwards
   std::optional<TrialRecord> trial;
   std::optional<AttemptRecord> attempt;  ///< the newest of that trial
 };
@@ -79,6 +80,10 @@ class Storage {
   virtual std::vector<ReportRecord> reports(std::int64_t study, std::int64_t trial) = 0;
   virtual std::vector<DecisionRecord> decisions(std::int64_t study, std::int64_t trial) = 0;
   virtual std::vector<EventRecord> events(std::int64_t study, std::int64_t after, std::int64_t limit) = 0;
+  /// Says that the worker lives, for `lease` microseconds from now; 0: that it leaves.
+  virtual void heartbeat(std::int64_t study, const WorkerRecord& worker, TimeUs lease) = 0;
+  /// Those that live, by name.
+  virtual std::vector<WorkerRecord> workers(std::int64_t study) = 0;
   /// The trial at the head of the queue: first those put in front, then by number.
   virtual std::optional<TrialRecord> next_queued(std::int64_t study) = 0;
 

@@ -48,6 +48,7 @@ struct StoredStudy final : Rows {
   std::map<std::string, std::int64_t, std::less<>> keys;
   std::set<std::pair<bool, std::int64_t>> queue;  ///< (not in front, number)
   std::set<std::int64_t> running;
+  std::map<std::string, WorkerRecord> workers;
 
   const StudySpec& spec() const override { return revisions.back().spec; }
   std::int64_t revision() const override { return static_cast<std::int64_t>(revisions.size()); }
@@ -62,6 +63,10 @@ struct StoredStudy final : Rows {
   std::optional<TrialRecord> trial(std::int64_t number) const override {
     const auto* found = find(number);
     return found ? std::optional(found->record) : std::nullopt;
+  }
+
+  std::optional<TrialRecord> next_queued() const override {
+    return queue.empty() ? std::nullopt : trial(queue.begin()->second);
   }
 
   std::optional<std::int64_t> trial_by_key(std::string_view key) const override {
@@ -120,6 +125,7 @@ struct StoredStudy final : Rows {
     }
     if (!record.key.empty()) keys.emplace(record.key, record.number);
     auto& row = at(record.number);
+    if (front) row.front = true;  // it is not in the queue now
     row.record = record;
     if (record.state == TrialState::queued) {
       queue.emplace(!row.front, record.number);
@@ -205,7 +211,8 @@ class MemoryStorage final : public Storage {
     if (const auto* refusal = std::get_if<Refusal>(&result)) throw_refusal(*refusal);
     auto& done = std::get<Transition>(result);
     row.write(done.change);
-    return {!done.change.empty(), row.current.sequence, std::move(done.trial), std::move(done.attempt)};
+    return {!done.change.empty(), row.current.sequence, row.current, std::move(done.trial),
+            std::move(done.attempt)};
   }
 
   StudyHead head(std::int64_t id) override {
@@ -287,6 +294,32 @@ class MemoryStorage final : public Storage {
       result.push_back(all[i].record);
     }
     return result;
+  }
+
+  void heartbeat(std::int64_t id, const WorkerRecord& worker, TimeUs lease) override {
+    const std::lock_guard lock(mutex_);
+    check_writable();
+    auto& row = study(id);
+    const TimeUs now = clock_.now();
+    std::erase_if(row.workers, [&](const auto& each) { return each.second.lease_until <= now; });
+    if (lease == 0) {
+      row.workers.erase(worker.name);
+      return;
+    }
+    const auto known = row.workers.find(worker.name);
+    WorkerRecord seen = worker;
+    seen.started = known == row.workers.end() ? now : known->second.started;
+    seen.lease_until = now + lease;
+    row.workers.insert_or_assign(worker.name, std::move(seen));
+  }
+
+  std::vector<WorkerRecord> workers(std::int64_t id) override {
+    const std::lock_guard lock(mutex_);
+    std::vector<WorkerRecord> living;
+    for (const auto& [name, worker] : study(id).workers) {
+      if (worker.lease_until > clock_.now()) living.push_back(worker);
+    }
+    return living;
   }
 
   std::optional<TrialRecord> next_queued(std::int64_t id) override {

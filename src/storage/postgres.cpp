@@ -97,7 +97,9 @@ class PostgresEngine {
                      " FROM study WHERE id = ? FOR UPDATE",
                      study);
     std::vector<Connection::Statement> statements{head.statement()};
-    if (trial >= 0 && trial <= kMaxNumber) {
+    if (trial == kNextInQueue) {
+      statements.push_back(Query(connection, KRIGON_NEXT_QUEUED, study).statement());
+    } else if (trial >= 0 && trial <= kMaxNumber) {
       const auto id = pack(study, trial);
       statements.push_back(
           Query(connection, "SELECT " KRIGON_TRIAL_COLUMNS " FROM trial WHERE id = ?", id).statement());
@@ -110,11 +112,16 @@ class PostgresEngine {
     auto results = connection.ask_all(statements);
     Query row(std::move(results[0]));
     if (!row.next()) return std::nullopt;
-    WritableHead locked{
-        read_head(row, 1), row.integer(0), clock_ != nullptr ? clock_->now() : row.integer(13), {}, {}};
-    if (results.size() == 3) {
+    WritableHead locked{read_head(row, 1),
+                        row.integer(0),
+                        clock_ != nullptr ? clock_->now() : row.integer(1 + kHeadColumns),
+                        {},
+                        {}};
+    if (results.size() > 1) {
       Query trial_row(std::move(results[1]));
       if (trial_row.next()) locked.trial = read_trial(trial_row);
+    }
+    if (results.size() > 2) {
       Query attempt_row(std::move(results[2]));
       if (attempt_row.next()) locked.attempt = read_attempt(attempt_row);
     }

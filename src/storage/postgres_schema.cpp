@@ -15,7 +15,7 @@ constexpr const char* kUnlock = "SELECT pg_advisory_unlock(6147420985471)";
 // As sqlite_schema.cpp, with these differences: texts that may be any bytes are BYTEA; order is by bytes, as
 // everywhere in Krigon; rows do not refer to each other, since every check would be another lookup in each
 // transition, which has just read what it refers to.
-constexpr std::array<const char*, 1> kMigrations{R"sql(
+constexpr std::array<const char*, 2> kMigrations{R"sql(
 CREATE SCHEMA krigon;
 CREATE TABLE krigon.schema_version(version BIGINT NOT NULL);
 INSERT INTO krigon.schema_version VALUES(0);
@@ -130,6 +130,31 @@ CREATE TABLE krigon.event(
   detail TEXT,
   token BIGINT NOT NULL  -- of the transaction that wrote it: by it one whose end no one saw finds itself
 );
+)sql",
+                                                 // Pauses, clones, who proposes, who works.
+                                                 R"sql(
+ALTER TABLE krigon.study
+  ADD COLUMN paused BIGINT NOT NULL DEFAULT 0 CHECK(paused >= 0),
+  ADD COLUMN suggester TEXT NOT NULL DEFAULT '',
+  ADD COLUMN suggester_fence BIGINT NOT NULL DEFAULT 0,
+  ADD COLUMN suggester_until BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE krigon.trial
+  DROP CONSTRAINT trial_state_check,
+  ADD CONSTRAINT trial_state_check
+    CHECK(state IN ('queued', 'running', 'paused', 'completed', 'stopped', 'failed', 'cancelled')),
+  ADD COLUMN parent BIGINT NOT NULL DEFAULT -1,
+  ADD COLUMN replaces BIGINT NOT NULL DEFAULT -1;
+CREATE TABLE krigon.worker(
+  study BIGINT NOT NULL,
+  name TEXT COLLATE "C" NOT NULL,
+  host TEXT NOT NULL,
+  slots BIGINT NOT NULL,
+  running BIGINT NOT NULL,
+  waiting BIGINT NOT NULL,
+  started BIGINT NOT NULL,
+  lease_until BIGINT NOT NULL,
+  PRIMARY KEY(study, name)
+) WITH (fillfactor = 10);
 )sql"};
 
 constexpr auto kNewest = static_cast<std::int64_t>(kMigrations.size());

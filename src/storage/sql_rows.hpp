@@ -20,19 +20,29 @@
 namespace krigon::detail {
 
 /// The columns that read_trial() reads, in its order; of the table `trial`.
-#define KRIGON_TRIAL_COLUMNS                                                                         \
-  "trial.number, trial.revision, trial.state, trial.parameters, trial.sampler, trial.saw_sequence, " \
-  "trial.pending, trial.model, trial.note, trial.key, trial.attempts, trial.losses, trial.metrics, " \
-  "trial.outcome, trial.reason, trial.ended_sequence, trial.created, trial.started, trial.ended_at"
+#define KRIGON_TRIAL_COLUMNS                                                                          \
+  "trial.number, trial.revision, trial.state, trial.parameters, trial.sampler, trial.saw_sequence, "  \
+  "trial.pending, trial.model, trial.note, trial.key, trial.attempts, trial.losses, trial.metrics, "  \
+  "trial.outcome, trial.reason, trial.ended_sequence, trial.created, trial.started, trial.ended_at, " \
+  "trial.parent, trial.replaces"
 /// Likewise for read_attempt().
 #define KRIGON_ATTEMPT_COLUMNS                                                                           \
   "attempt.trial, attempt.number, attempt.worker, attempt.fence, attempt.lease_until, attempt.outcome, " \
   "attempt.exit_code, attempt.signal, attempt.host, attempt.resources, attempt.stderr_tail, "            \
   "attempt.started, attempt.ended_at"
 /// Likewise for read_head(), of the table `study`.
-#define KRIGON_HEAD_COLUMNS                                                                       \
-  "study.next_trial, study.sequence, study.fence, study.queued, study.running, study.completed, " \
-  "study.stopped, study.failed, study.cancelled, study.best_trial, study.best_value, study.running_time"
+#define KRIGON_HEAD_COLUMNS                                                                                \
+  "study.next_trial, study.sequence, study.fence, study.queued, study.running, study.completed, "          \
+  "study.stopped, study.failed, study.cancelled, study.best_trial, study.best_value, study.running_time, " \
+  "study.paused, study.suggester, study.suggester_fence, study.suggester_until"
+/// How many they are.
+constexpr int kHeadColumns = 16;
+/// The trial at the head of a study's queue.
+#define KRIGON_NEXT_QUEUED       \
+  "SELECT " KRIGON_TRIAL_COLUMNS \
+  " FROM trial WHERE study = ? AND state = 'queued' ORDER BY front DESC, id LIMIT 1"
+/// Stands for it where a trial's number is asked for.
+constexpr std::int64_t kNextInQueue = -2;
 
 /// SQL NULL for JSON null, so that empty columns cost nothing.
 inline std::optional<std::string> nullable_text(const nlohmann::json& value) {
@@ -94,6 +104,10 @@ StudyHead read_head(const Query& query, int first = 0) {
   head.best_trial = query.integer(c++);
   head.best_value = query.real(c++);
   head.running_time = query.integer(c++);
+  head.paused = query.integer(c++);
+  head.suggester = query.text(c++);
+  head.suggester_fence = query.integer(c++);
+  head.suggester_until = query.integer(c++);
   return head;
 }
 
@@ -120,6 +134,8 @@ TrialRecord read_trial(const Query& query) {
     trial.created = query.integer(16);
     trial.started = query.integer(17);
     trial.ended_at = query.integer(18);
+    trial.proposal.parent = query.integer(19);
+    trial.proposal.replaces = query.integer(20);
   } catch (const nlohmann::json::exception& e) {
     throw StorageError(fmt::format("the stored trial {} cannot be read: {}", trial.number, e.what()));
   } catch (const Error& e) {
@@ -145,6 +161,13 @@ AttemptRecord read_attempt(const Query& query) {
   attempt.started = query.integer(11);
   attempt.ended_at = query.integer(12);
   return attempt;
+}
+
+/// Columns name, host, slots, running, waiting, started, lease_until.
+template <class Query>
+WorkerRecord read_worker(const Query& query) {
+  return {std::string(query.text(0)), std::string(query.text(1)), query.integer(2), query.integer(3),
+          query.integer(4),           query.integer(5),           query.integer(6)};
 }
 
 template <class Query>
@@ -231,6 +254,15 @@ class SqlRows final : public Rows {
     return read_attempt_;
   }
 
+  std::optional<TrialRecord> next_queued() const override {
+    if (read_trial_ && read_trial_->state == TrialState::queued)
+      return read_trial_;  // by the engine's lock()
+    Query query(connection_, KRIGON_NEXT_QUEUED, study_);
+    if (!query.next()) return std::nullopt;
+    read_trial_ = read_trial(query);
+    return read_trial_;
+  }
+
   std::optional<double> report(std::int64_t trial, std::int64_t attempt, std::string_view metric,
                                std::int64_t step) const override {
     Query query(connection_,
@@ -259,8 +291,13 @@ class SqlRows final : public Rows {
       }
       if (is_new) {
         insert(*change.trial, change.front);
-      } else if (!read_trial_ || !same_row(*read_trial_, *change.trial)) {
-        update(*change.trial);
+      } else {
+        if (change.revised) revise(*change.trial);
+        if (change.front) {
+          Query(connection_, "UPDATE trial SET front = 1 WHERE id = ?", pack(study_, change.trial->number))
+              .run();
+        }
+        if (!read_trial_ || !same_row(*read_trial_, *change.trial)) update(*change.trial);
       }
     }
     if (change.attempt && (!read_attempt_ || !same_row(*read_attempt_, *change.attempt))) {
@@ -291,14 +328,27 @@ class SqlRows final : public Rows {
     Query(connection_,
           "INSERT INTO trial(id, study, number, revision, state, front, attempts, losses, outcome, "
           "ended_sequence, created, started, ended_at, key, parameters, metrics, reason, sampler, "
-          "saw_sequence, pending, model, note) "
-          "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+          "saw_sequence, pending, model, note, parent, replaces) "
+          "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
           pack(study_, t.number), study_, t.number, t.revision, to_string(t.state), front, t.attempts,
           t.losses, to_string(t.outcome), t.ended_sequence, t.created, t.started, t.ended_at,
           t.key.empty() ? std::nullopt : std::optional(t.key),
           exact_text(to_json(t.parameters), "a parameter"), nullable_metrics(t.metrics), t.reason, p.sampler,
-          p.saw_sequence, p.pending.empty() ? std::nullopt : std::optional(nlohmann::json(p.pending).dump()),
-          nullable_text(p.model), p.note)
+          p.saw_sequence, pending_text(p), nullable_text(p.model), p.note, p.parent, p.replaces)
+        .run();
+  }
+
+  static std::optional<std::string> pending_text(const Proposal& p) {
+    return p.pending.empty() ? std::nullopt : std::optional(nlohmann::json(p.pending).dump());
+  }
+
+  void revise(const TrialRecord& t) {
+    const auto& p = t.proposal;
+    Query(connection_,
+          "UPDATE trial SET revision = ?, parameters = ?, sampler = ?, saw_sequence = ?, pending = ?, "
+          "model = ?, note = ?, parent = ?, replaces = ? WHERE id = ?",
+          t.revision, exact_text(to_json(t.parameters), "a parameter"), p.sampler, p.saw_sequence,
+          pending_text(p), nullable_text(p.model), p.note, p.parent, p.replaces, pack(study_, t.number))
         .run();
   }
 
@@ -341,10 +391,11 @@ class SqlRows final : public Rows {
   void write(const StudyHead& h) {
     Query(connection_,
           "UPDATE study SET next_trial = ?, sequence = ?, fence = ?, queued = ?, running = ?, completed = ?, "
-          "stopped = ?, failed = ?, cancelled = ?, best_trial = ?, best_value = ?, running_time = ? "
-          "WHERE id = ?",
+          "stopped = ?, failed = ?, cancelled = ?, best_trial = ?, best_value = ?, running_time = ?, "
+          "paused = ?, suggester = ?, suggester_fence = ?, suggester_until = ? WHERE id = ?",
           h.next_trial, h.sequence, h.fence, h.queued, h.running, h.completed, h.stopped, h.failed,
-          h.cancelled, h.best_trial, h.best_value, h.running_time, study_)
+          h.cancelled, h.best_trial, h.best_value, h.running_time, h.paused, h.suggester, h.suggester_fence,
+          h.suggester_until, study_)
         .run();
   }
 

@@ -47,8 +47,9 @@ inline std::optional<std::string> fingerprint_text(const nlohmann::json& fingerp
   return fingerprint.is_null() ? std::nullopt : std::optional(lenient_text(fingerprint));
 }
 
-/// The trial that a command names, -1 for those that name none.
+/// The trial that a command names or means, -1 for those that name none.
 inline std::int64_t trial_of(const Command& command) {
+  if (std::holds_alternative<LeaseNext>(command)) return kNextInQueue;
   return std::visit(
       [](const auto& c) -> std::int64_t {
         if constexpr (requires { c.trial; }) {
@@ -69,7 +70,7 @@ inline std::int64_t trial_of(const Command& command) {
 ///                       body again where it failed through no fault of its own
 ///   lock(connection, study, trial)
 ///                       the head of a study, which no one else changes until the transaction's end; nullopt
-///                       where there is none. May read the trial (-1: none) on the way
+///                       where there is none. May read the trial (-1: none, kNextInQueue) on the way
 ///   now(connection), url()
 ///   kReportsSince, kDecisionsSince, kRunningAttempts
 ///                       statements whose joins each engine plans in its own way
@@ -128,6 +129,7 @@ class SqlStorage final : public Storage {
       Query(connection, "DELETE FROM attempt WHERE trial BETWEEN ? AND ?", first, last).run();
       Query(connection, "DELETE FROM trial WHERE id BETWEEN ? AND ?", first, last).run();
       Query(connection, "DELETE FROM trial_key WHERE study = ?", study).run();
+      Query(connection, "DELETE FROM worker WHERE study = ?", study).run();
       Query(connection, "DELETE FROM revision WHERE study = ?", study).run();
       Query(connection, "DELETE FROM study WHERE id = ?", study).run();
       return true;
@@ -173,8 +175,9 @@ class SqlStorage final : public Storage {
       if (const auto* refusal = std::get_if<Refusal>(&result)) throw_refusal(*refusal);
       auto& done = std::get<Transition>(result);
       rows.write(done.change);
-      return {!done.change.empty(), done.change.head ? done.change.head->sequence : locked->head.sequence,
-              std::move(done.trial), std::move(done.attempt)};
+      StudyHead head = done.change.head ? *done.change.head : locked->head;
+      return {!done.change.empty(), head.sequence, std::move(head), std::move(done.trial),
+              std::move(done.attempt)};
     });
   }
 
@@ -281,13 +284,43 @@ class SqlStorage final : public Storage {
     });
   }
 
+  void heartbeat(std::int64_t study, const WorkerRecord& worker, TimeUs lease) override {
+    engine_.write([&](Connection& connection) {
+      head_of(connection, study);
+      if (lease == 0) {
+        Query(connection, "DELETE FROM worker WHERE study = ? AND name = ?", study, worker.name).run();
+        return true;
+      }
+      const auto now = engine_.now(connection);
+      Query(connection,
+            "INSERT INTO worker(study, name, host, slots, running, waiting, started, lease_until) "
+            "VALUES(?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(study, name) DO UPDATE SET slots = excluded.slots, "
+            "running = excluded.running, waiting = excluded.waiting, lease_until = excluded.lease_until",
+            study, worker.name, worker.host, worker.slots, worker.running, worker.waiting, now, now + lease)
+          .run();
+      // Those that were killed a day ago will not come back by this name.
+      Query(connection, "DELETE FROM worker WHERE study = ? AND lease_until < ?", study, now - kForgotten)
+          .run();
+      return true;
+    });
+  }
+
+  std::vector<WorkerRecord> workers(std::int64_t study) override {
+    return engine_.read([&](Connection& connection) {
+      head_of(connection, study);
+      const auto now = engine_.now(connection);
+      Query query(connection,
+                  "SELECT name, host, slots, running, waiting, started, lease_until FROM worker "
+                  "WHERE study = ? AND lease_until > ? ORDER BY name",
+                  study, now);
+      return all(query, read_worker<Query>);
+    });
+  }
+
   std::optional<TrialRecord> next_queued(std::int64_t study) override {
     return engine_.read([&](Connection& connection) {
       head_of(connection, study);
-      Query query(connection,
-                  "SELECT " KRIGON_TRIAL_COLUMNS
-                  " FROM trial WHERE study = ? AND state = 'queued' ORDER BY front DESC, id LIMIT 1",
-                  study);
+      Query query(connection, KRIGON_NEXT_QUEUED, study);
       return query.next() ? std::optional(read_trial(query)) : std::nullopt;
     });
   }
@@ -295,6 +328,8 @@ class SqlStorage final : public Storage {
   std::string url() const override { return engine_.url(); }
 
  private:
+  static constexpr TimeUs kForgotten = 24 * 3600 * kSecond;
+
   [[noreturn]] void throw_missing(std::int64_t study) const {
     throw NotFoundError(fmt::format("there is no study {} in {}", study, url()));
   }

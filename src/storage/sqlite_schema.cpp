@@ -9,7 +9,7 @@ namespace {
 
 // Metric values stand in columns without a type: in a REAL column SQLite keeps whole numbers as
 // integers and so loses the sign of -0. NaN becomes NULL when bound, hence typeof() refuses it.
-constexpr std::array<Migration, 1> kMigrations{{{R"sql(
+constexpr std::array<Migration, 2> kMigrations{{{R"sql(
 CREATE TABLE study(
   id INTEGER PRIMARY KEY AUTOINCREMENT CHECK(id < 1 << 23),
   name TEXT NOT NULL UNIQUE,
@@ -124,6 +124,36 @@ CREATE TABLE event(
   study INTEGER GENERATED ALWAYS AS (id >> 40) VIRTUAL,
   sequence INTEGER GENERATED ALWAYS AS (id & 0xffffffffff) VIRTUAL
 );
+)sql"},
+                                                // Pauses, clones, who proposes, who works. SQLite changes no
+                                                // CHECK: a column with the new one takes the old one's place.
+                                                {R"sql(
+ALTER TABLE study ADD COLUMN paused INTEGER NOT NULL DEFAULT 0 CHECK(paused >= 0);
+ALTER TABLE study ADD COLUMN suggester TEXT NOT NULL DEFAULT '';
+ALTER TABLE study ADD COLUMN suggester_fence INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE study ADD COLUMN suggester_until INTEGER NOT NULL DEFAULT 0;
+
+DROP INDEX trial_open;
+ALTER TABLE trial RENAME COLUMN state TO old_state;
+ALTER TABLE trial ADD COLUMN state TEXT NOT NULL DEFAULT 'queued'
+  CHECK(state IN ('queued', 'running', 'paused', 'completed', 'stopped', 'failed', 'cancelled'));
+UPDATE trial SET state = old_state;
+ALTER TABLE trial DROP COLUMN old_state;
+ALTER TABLE trial ADD COLUMN parent INTEGER NOT NULL DEFAULT -1;
+ALTER TABLE trial ADD COLUMN replaces INTEGER NOT NULL DEFAULT -1;
+CREATE INDEX trial_open ON trial(study, state, front DESC, id) WHERE state = 'queued' OR state = 'running';
+
+CREATE TABLE worker(
+  study INTEGER NOT NULL REFERENCES study(id),
+  name TEXT NOT NULL,
+  host TEXT NOT NULL,
+  slots INTEGER NOT NULL,
+  running INTEGER NOT NULL,
+  waiting INTEGER NOT NULL,
+  started INTEGER NOT NULL,
+  lease_until INTEGER NOT NULL,
+  PRIMARY KEY(study, name)
+) WITHOUT ROWID;
 )sql"}}};
 
 std::int64_t pragma(Connection& connection, const char* sql) {

@@ -79,20 +79,22 @@ std::string text(const std::optional<int>& value) {
 }  // namespace
 
 std::string describe(const StudyHead& h) {
-  return fmt::format("head next={} sequence={} fence={} {}/{}/{}/{}/{}/{} best={}:{:a} time={}", h.next_trial,
-                     h.sequence, h.fence, h.queued, h.running, h.completed, h.stopped, h.failed, h.cancelled,
-                     h.best_trial, h.best_value, h.running_time);
+  return fmt::format(
+      "head next={} sequence={} fence={} {}/{}/{}/{}/{}/{}/{} best={}:{:a} time={} suggester={} {} {}",
+      h.next_trial, h.sequence, h.fence, h.queued, h.running, h.paused, h.completed, h.stopped, h.failed,
+      h.cancelled, h.best_trial, h.best_value, h.running_time, h.suggester, h.suggester_fence,
+      h.suggester_until);
 }
 
 std::string describe(const TrialRecord& t) {
   return fmt::format(
       "trial {} revision={} {} [{}] sampler={} saw={} pending={} model={} note={} key={} attempts={} "
       "losses={} "
-      "[{}] {} reason={} ended={} {}/{}/{}",
+      "[{}] {} reason={} ended={} {}/{}/{} parent={} replaces={}",
       t.number, t.revision, to_string(t.state), text(t.parameters), t.proposal.sampler,
       t.proposal.saw_sequence, nlohmann::json(t.proposal.pending).dump(), t.proposal.model.dump(),
       t.proposal.note, t.key, t.attempts, t.losses, text(t.metrics), to_string(t.outcome), t.reason,
-      t.ended_sequence, t.created, t.started, t.ended_at);
+      t.ended_sequence, t.created, t.started, t.ended_at, t.proposal.parent, t.proposal.replaces);
 }
 
 std::string describe(const AttemptRecord& a) {

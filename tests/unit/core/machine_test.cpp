@@ -27,6 +27,12 @@ class FakeRows final : public Rows {
     const auto it = trials_.find(n);
     return it == trials_.end() ? std::nullopt : std::optional(it->second);
   }
+  std::optional<TrialRecord> next_queued() const override {
+    for (const auto& [n, t] : trials_) {
+      if (t.state == TrialState::queued) return t;
+    }
+    return std::nullopt;
+  }
   std::optional<std::int64_t> trial_by_key(std::string_view key) const override {
     for (const auto& [n, t] : trials_) {
       if (t.key == key) return n;

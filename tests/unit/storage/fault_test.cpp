@@ -146,14 +146,13 @@ TEST_F(Fault, ADamagedFileIsSaidToBeDamaged) {
     const auto study = storage->create_study(small_spec("s"), nullptr).id;
     for (int i = 0; i < 200; ++i) storage->apply(study, queued_trial(i));
   }
-  // All pages but the first, which holds the schema.
+  // All pages but the first, where the schema begins.
   std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
   file.seekp(4096);
   file << std::string(fs::file_size(path) - 4096, '\x5a');
   file.close();
-  const auto storage = open_storage(path);
   try {
-    storage->studies();
+    open_storage(path)->studies();
     FAIL() << "read from a damaged file";
   } catch (const StorageError& e) {
     EXPECT_THAT(e.what(), AllOf(HasSubstr(path), HasSubstr("damaged"), HasSubstr(".recover")));

@@ -122,6 +122,41 @@ TEST_F(SqliteTest, AnOlderFileIsBroughtForwardStepByStep) {
   migrate(connection, steps);
 }
 
+TEST_F(SqliteTest, AFileOfTheFirstSchemaKeepsItsTrials) {
+  {
+    Connection connection(path, Connection::Mode::create);
+    migrate(connection, migrations().first(1));
+    connection.execute(
+        fmt::format("INSERT INTO study(name, revision, created, next_trial, sequence, queued, completed) "
+                    "VALUES('old', 1, 1, 2, 2, 1, 1);"
+                    "INSERT INTO revision VALUES(1, 1, '{}', NULL, 1);",
+                    to_json(small_spec("old")).dump())
+            .c_str());
+    for (const auto* row : {"1 << 40, 1, 0, 1, 'completed', 0, 1, 0, 'completed', 2, 1, 1, 1, NULL, "
+                            "'{\"kind\":\"a\",\"n\":1,\"x\":0.5}', '{\"loss\":0.25}', ''",
+                            "1 << 40 | 1, 1, 1, 1, 'queued', 1, 0, 0, 'none', 0, 1, 0, 0, NULL, "
+                            "'{\"kind\":\"b\",\"n\":2,\"x\":0.5}', NULL, ''"}) {
+      connection.execute(
+          fmt::format("INSERT INTO trial VALUES({}, 'random', 0, NULL, NULL, '')", row).c_str());
+    }
+  }
+  const auto storage = open_storage(path);
+  const auto study = storage->find_study("old").value();
+  EXPECT_EQ(study.head.completed, 1);
+  EXPECT_EQ(study.head.paused, 0);
+  const auto trials = storage->trials(study.id, {});
+  ASSERT_EQ(trials.size(), 2u);
+  EXPECT_EQ(trials[0].state, TrialState::completed);
+  EXPECT_EQ(trials[0].metrics.at("loss"), 0.25);
+  EXPECT_EQ(trials[0].proposal.parent, -1);
+  EXPECT_EQ(storage->next_queued(study.id).value().number, 1);
+  LeaseNext next;
+  next.worker = "w";
+  EXPECT_EQ(storage->apply(study.id, next).trial.value().number, 1);
+  const auto begun = storage->apply(study.id, running_trial(3));
+  EXPECT_EQ(storage->apply(study.id, PauseTrial{2, begun.attempt->fence, ""}).head.paused, 1);
+}
+
 TEST_F(SqliteTest, AFailedMigrationLeavesTheFileAsItWas) {
   open_storage(path)->create_study(small_spec("kept"), nullptr);
   const auto version = static_cast<std::int64_t>(migrations().size());
