@@ -63,7 +63,7 @@ struct StudyCore {
     return asked;
   }
   bool report(std::int64_t trial, std::int64_t step, const Metrics& metrics) {
-    return manager->report(trial, fence_of(trial), step, metrics).verdict == Verdict::stop;
+    return manager->report(trial, fence_of(trial), step, metrics).verdict != Verdict::go_on;
   }
   void complete(std::int64_t trial, const Metrics& metrics) {
     manager->apply(CompleteTrial{trial, fence_of(trial), metrics, {}});
@@ -75,7 +75,7 @@ struct StudyCore {
     fail.reason = reason;
     manager->apply(fail);
   }
-  void stop(std::int64_t trial) { manager->apply(StopTrial{trial, fence_of(trial), "stopped early"}); }
+  void stop(std::int64_t trial) { manager->end_early(trial, fence_of(trial), "stopped early"); }
   const Objective& objective() const { return manager->study().spec.objective(); }
 };
 

@@ -147,7 +147,7 @@ json PipeSession::report(const json& request) {
   const Judgement judgement = manager_.report(trial, fence_of(trial), step, metrics(request));
   if (judgement.verdict == Verdict::go_on) return {{"stop", false}};
   const auto record = manager_.storage().trial(manager_.study().id, trial);
-  if (record && !ended(record->state)) manager_.apply(StopTrial{trial, fence_of(trial), judgement.reason});
+  if (record && !ended(record->state)) manager_.end_early(trial, fence_of(trial), judgement.reason);
   fences_.erase(trial);
   return {{"stop", true}, {"reason", judgement.reason}};
 }

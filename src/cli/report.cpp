@@ -65,10 +65,10 @@ int report_outside(const Said& said, Options options, Context& context) {
   const OpenStudy study = open_study(context, options.study);
   const auto manager = study.manager(context);
   const Judgement judgement = manager->report(*options.trial, 0, *said.step, said.metrics);
-  const bool stop = judgement.verdict == Verdict::stop;
+  const bool stop = judgement.verdict != Verdict::go_on;
   if (stop) {
     const auto trial = study.storage->trial(study.record.id, *options.trial);
-    if (trial && !ended(trial->state)) manager->apply(StopTrial{*options.trial, 0, judgement.reason});
+    if (trial && !ended(trial->state)) manager->end_early(*options.trial, 0, judgement.reason);
   }
   if (options.json) {
     context.out << dump({{"stop", stop}, {"reason", judgement.reason}}) << "\n";

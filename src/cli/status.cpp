@@ -25,6 +25,7 @@ int status(const Options& options, Context& context) {
   const auto best =
       head.best_trial < 0 ? std::nullopt : study.storage->trial(study.record.id, head.best_trial);
   const auto running = study.storage->running_attempts(study.record.id);
+  const auto workers = study.storage->workers(study.record.id);
   if (options.json) {
     nlohmann::json json = head_json(head);
     json["study"] = study.record.name;
@@ -40,6 +41,16 @@ int status(const Options& options, Context& context) {
                                         {"worker", attempt.worker},
                                         {"started", time_json(attempt.started)}});
     }
+    json["workers"] = nlohmann::json::array();
+    for (const auto& worker : workers) {
+      json["workers"].push_back({{"worker", worker.name},
+                                 {"host", worker.host},
+                                 {"slots", worker.slots},
+                                 {"running", worker.running},
+                                 {"waiting", worker.waiting},
+                                 {"started", time_json(worker.started)},
+                                 {"proposes", worker.name == head.suggester}});
+    }
     context.out << dump(json) << "\n";
     return kOk;
   }
@@ -51,7 +62,8 @@ int status(const Options& options, Context& context) {
       {"storage", study.storage->url()},
       {"done", fmt::format("{}: {} completed, {} stopped early, {} failed", done, head.completed,
                            head.stopped, head.failed)},
-      {"now", fmt::format("{} running, {} queued", head.running, head.queued)},
+      {"now", fmt::format("{} running, {} queued{}", head.running, head.queued,
+                          head.paused > 0 ? fmt::format(", {} paused", head.paused) : "")},
       {"running time", human_duration(static_cast<double>(head.running_time) / kSecond)},
       {"best", best ? fmt::format("{} {} (trial {})", spec.objective().metric,
                                   value_text(*best, spec.objective()), best->number)
@@ -59,6 +71,14 @@ int status(const Options& options, Context& context) {
   };
   if (best) fields.emplace_back("parameters", short_parameters_line(spec.space, best->parameters));
   context.out << render_fields(fields, context.out_terminal);
+  if (!workers.empty()) {
+    Table living{{{"worker"}, {"slots", Align::right}, {"since (UTC)"}, {"proposes"}}, {}};
+    for (const auto& worker : workers) {
+      living.rows.push_back({worker.name, std::to_string(worker.slots), human_time(worker.started),
+                             worker.name == head.suggester ? "yes" : ""});
+    }
+    context.out << "\n" << render_table(living, context.out_terminal);
+  }
   if (running.empty()) return kOk;
   Table table{{{"running", Align::right}, {"attempt", Align::right}, {"worker"}, {"started (UTC)"}}, {}};
   for (const auto& attempt : running) {

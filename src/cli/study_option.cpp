@@ -1,5 +1,6 @@
 #include "cli/study_option.hpp"
 
+#include <cstdlib>
 #include <ostream>
 #include <system_error>
 #include <utility>
@@ -46,7 +47,8 @@ void refuse_change(const StudyRecord& stored, const StudyPlace& place, const cha
 void StudyOption::add_options_to(CommandBuilder& command) {
   command.text(
       "--storage", storage,
-      "The store, sqlite:///PATH, postgresql://... or a path (default: krigon.db beside the study file)",
+      "The store, sqlite:///PATH, postgresql://... or a path (default: $KRIGON_STORAGE, the study file's, or "
+      "krigon.db beside it)",
       "URL");
   command.text("--study", name, "The study's name in the store (default: the study file's)", "NAME");
 }
@@ -99,8 +101,11 @@ StudyPlace locate(const Context& context, const StudyOption& option) {
   } else if (option.proposes) {
     place.device = place.loaded ? place.loaded->device.value_or("auto") : "auto";
   }
+  const char* environment = std::getenv("KRIGON_STORAGE");
   if (!option.storage.empty()) {
     place.url = option.storage;
+  } else if (environment != nullptr && *environment != 0) {
+    place.url = environment;
   } else if (place.loaded && place.loaded->storage) {
     place.url = *place.loaded->storage;
   } else {

@@ -40,6 +40,9 @@ class History {
   std::span<const std::int64_t> ended() const { return ended_; }
   /// Numbers of queued and running trials, ascending.
   std::vector<std::int64_t> pending() const { return {pending_.begin(), pending_.end()}; }
+  /// Takes a trial out of pending(), or back in: for another proposal in its place.
+  void hide(std::int64_t number) { pending_.erase(number); }
+  void show(std::int64_t number) { pending_.insert(number); }
   /// Whether some trial was made with this client key.
   bool find_key(const std::string& key) const { return keys_.contains(key); }
   /// The objective's reports of the newest attempt, rising in step. Empty when none.

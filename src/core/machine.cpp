@@ -483,7 +483,8 @@ Result apply(const Rows& rows, const TakeSuggester& c, TimeUs now) {
   Transition result;
   StudyHead head = rows.head();
   const bool own = head.suggester == c.worker;
-  if (!own && (c.lease == 0 || head.suggester_until > now)) return result;
+  const bool free = head.suggester_until <= now || (!c.dead.empty() && head.suggester == c.dead);
+  if (!own && (c.lease == 0 || !free)) return result;
   if (!own) ++head.suggester_fence;
   head.suggester = c.lease == 0 ? "" : c.worker;
   head.suggester_until = c.lease == 0 ? 0 : now + c.lease;

@@ -147,6 +147,7 @@ struct RecordDecision {
 struct TakeSuggester {
   std::string worker;
   TimeUs lease = 0;
+  std::string dead;  ///< a worker that is known to be gone, whatever its lease says; empty: none
 };
 
 /// Adds a manager's running time to the study's.

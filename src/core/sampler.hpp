@@ -31,6 +31,8 @@ class Sampler {
   virtual std::string_view name() const = 0;
   /// The parameters of trial `number`.
   virtual Suggestion propose(const History& history, std::int64_t number) = 0;
+  /// Whether what it proposes depends on what was told.
+  virtual bool learns() const { return true; }
   /// What it will do in this space, in a sentence or two, for `krigon check`.
   virtual std::string describe(const Space& space) const = 0;
 };

@@ -87,6 +87,9 @@ class Storage {
   /// The trial at the head of the queue: first those put in front, then by number.
   virtual std::optional<TrialRecord> next_queued(std::int64_t study) = 0;
 
+  /// By the store's clock, which all leases go by.
+  virtual TimeUs now() = 0;
+
   /// "memory:" or the URL that names this store.
   virtual std::string url() const = 0;
 };

@@ -1,11 +1,19 @@
 #include "manager/manager.hpp"
 
+#include <algorithm>
 #include <utility>
 
+#include "core/machine.hpp"
 #include "core/random.hpp"
 #include "krigon/error.hpp"
 
 namespace krigon {
+namespace {
+
+/// In place of a sampler's name: a person's own point.
+constexpr const char* kEnqueued = "enqueued";
+
+}  // namespace
 
 std::uint64_t trial_seed(const StudySpec& spec, std::int64_t number) {
   return Random(spec.seed, static_cast<std::uint64_t>(number), Purpose::trial_seed)() >> 33;
@@ -37,65 +45,219 @@ Suggestion StudyManager::suggest_locked(std::int64_t number) {
   return suggestion;
 }
 
+void StudyManager::sync_history_locked() {
+  history_.apply(storage_->changes_since(study_.id, history_.sequence()));
+}
+
+StudyManager::Advanced StudyManager::advance_locked(CreateTrial create, bool within_budget) {
+  sync_history_locked();
+  create.expect_number = history_.head().next_trial;
+  if (!create.key.empty() && history_.find_key(create.key)) {
+    return {Advance::made, storage_->apply(study_.id, create)};
+  }
+  const auto& budget = study_.spec.budget.trials;
+  const bool room = !within_budget || !budget || history_.head().begun() < *budget;
+  std::optional<Continuation> next;
+  bool takes_new = false;
+  {
+    const std::lock_guard guard(judge_lock_);
+    feed_scheduler_locked();
+    next = scheduler_->continuation();
+    takes_new = scheduler_->takes_new(create.expect_number);
+  }
+  try {
+    if (next && next->kind == Continuation::Kind::resume) {
+      storage_->apply(study_.id, ResumeTrial{next->trial, next->basis});
+      return {Advance::again, {}};
+    }
+    if (!room || !takes_new) return {};
+    Suggestion suggestion = suggest_locked(create.expect_number);
+    if (suggestion.exhausted) return {Advance::exhausted, {}};
+    create.parameters = std::move(suggestion.parameters);
+    create.proposal = std::move(suggestion.proposal);
+    return {Advance::made, storage_->apply(study_.id, create)};
+  } catch (const LeaseLostError&) {
+    throw;
+  } catch (const ConflictError&) {
+    // Others were quicker, or it is another's to propose now: look again at what stands.
+    return {Advance::again, {}};
+  }
+}
+
 std::optional<Asked> StudyManager::ask(const Holder& holder, const std::string& key) {
-  // Another process may take the queue's head, or ask first: then look again at what stands now.
   while (true) {
-    if (const auto queued = storage_->next_queued(study_.id)) {
-      try {
-        auto applied =
-            apply(LeaseTrial{queued->number, holder.worker, holder.host, holder.lease, nullptr, key});
-        const bool repeated = !applied.changed;
-        return asked(std::move(applied), repeated);
-      } catch (const ConflictError&) {
-        continue;
-      }
+    if (storage_->head(study_.id).queued > 0) {
+      auto applied = apply(LeaseNext{holder.worker, holder.host, holder.lease, nullptr, key, false});
+      const bool repeated = !applied.changed;
+      if (applied.trial) return asked(std::move(applied), repeated);
     }
     const std::lock_guard guard(propose_lock_);
-    history_.apply(storage_->changes_since(study_.id, history_.sequence()));
     CreateTrial create;
     create.key = key;
     create.worker = holder.worker;
     create.host = holder.host;
     create.lease = holder.lease;
-    create.expect_number = history_.head().next_trial;
-    if (key.empty() || !history_.find_key(key)) {
-      Suggestion suggestion = suggest_locked(create.expect_number);
-      if (suggestion.exhausted) return std::nullopt;
-      create.parameters = std::move(suggestion.parameters);
-      create.proposal = std::move(suggestion.proposal);
+    Advanced advanced = advance_locked(std::move(create), false);
+    if (advanced.what == Advance::made) {
+      const bool repeated = !advanced.applied->changed;
+      return asked(std::move(*advanced.applied), repeated);
     }
-    try {
-      auto applied = storage_->apply(study_.id, create);
-      const bool repeated = !applied.changed;
-      return asked(std::move(applied), repeated);
-    } catch (const StaleError&) {
-      continue;
+    if (advanced.what != Advance::again) return std::nullopt;
+  }
+}
+
+Turn StudyManager::take(const Holder& holder, bool may_propose) {
+  while (true) {
+    const StudyHead head = storage_->head(study_.id);
+    if (head.queued > 0) {
+      auto applied = apply(LeaseNext{holder.worker, holder.host, holder.lease, nullptr, "", true});
+      if (applied.trial) return {asked(std::move(applied), false), false};
     }
+    const std::int64_t fence = [&] {
+      const std::lock_guard guard(lead_lock_);
+      return suggester_;
+    }();
+    if (!may_propose || fence == 0) return {std::nullopt, true};
+    const std::lock_guard guard(propose_lock_);
+    CreateTrial create;
+    create.worker = holder.worker;
+    create.host = holder.host;
+    create.lease = holder.lease;
+    create.suggester = fence;
+    Advanced advanced = advance_locked(std::move(create), true);
+    if (advanced.what == Advance::made) return {asked(std::move(*advanced.applied), false), false};
+    if (advanced.what == Advance::again) {
+      const StudyHead now = storage_->head(study_.id);
+      if (now.suggester_fence == fence) continue;
+      const std::lock_guard lost(lead_lock_);
+      if (suggester_ == fence) suggester_ = 0;
+      return {std::nullopt, true};
+    }
+    return {std::nullopt, history_.head().running + history_.head().queued > 0};
   }
 }
 
 std::optional<TrialRecord> StudyManager::propose() {
   while (true) {
     const std::lock_guard guard(propose_lock_);
-    history_.apply(storage_->changes_since(study_.id, history_.sequence()));
-    CreateTrial create;
-    create.expect_number = history_.head().next_trial;
-    Suggestion suggestion = suggest_locked(create.expect_number);
-    if (suggestion.exhausted) return std::nullopt;
-    create.parameters = std::move(suggestion.parameters);
-    create.proposal = std::move(suggestion.proposal);
-    try {
-      return storage_->apply(study_.id, create).trial;
-    } catch (const StaleError&) {
+    Advanced advanced = advance_locked({}, false);
+    if (advanced.what == Advance::made) return std::move(advanced.applied->trial);
+    if (advanced.what != Advance::again) return std::nullopt;
+  }
+}
+
+bool StudyManager::lead(const std::string& worker, TimeUs lease, const std::string& dead) {
+  const StudyHead head = apply(TakeSuggester{worker, lease, dead}).head;
+  const std::lock_guard guard(lead_lock_);
+  suggester_ = head.suggester == worker ? head.suggester_fence : 0;
+  return suggester_ != 0;
+}
+
+void StudyManager::leave(const std::string& worker) {
+  {
+    const std::lock_guard guard(lead_lock_);
+    if (suggester_ == 0) return;
+    suggester_ = 0;
+  }
+  apply(TakeSuggester{worker, 0, ""});
+}
+
+bool StudyManager::leads() const {
+  const std::lock_guard guard(lead_lock_);
+  return suggester_ != 0;
+}
+
+std::int64_t StudyManager::fill(std::int64_t target, std::int64_t stale) {
+  std::int64_t made = 0;
+  while (true) {
+    const std::int64_t fence = [&] {
+      const std::lock_guard guard(lead_lock_);
+      return suggester_;
+    }();
+    if (fence == 0) return made;
+    // For each proposal anew, so that an ask in between need not wait for all.
+    const std::lock_guard guard(propose_lock_);
+    const StudyHead head = storage_->head(study_.id);
+    if (head.suggester_fence != fence) return made;
+    if (head.queued < target) {
+      CreateTrial create;
+      create.suggester = fence;
+      const Advanced advanced = advance_locked(std::move(create), true);
+      if (advanced.what == Advance::nothing || advanced.what == Advance::exhausted) return made;
+      ++made;
       continue;
     }
+    if (!sampler_->learns()) return made;
+    sync_history_locked();
+    const auto told = history_.ended();
+    std::optional<TrialRecord> oldest;
+    for (const std::int64_t number : history_.pending()) {
+      const TrialRecord& trial = history_.trial(number);
+      if (trial.state != TrialState::queued || trial.attempts > 0) continue;
+      if (trial.proposal.sampler == kEnqueued || trial.proposal.parent >= 0) continue;
+      // Those that ended are in the order of their ends.
+      const auto later = std::count_if(
+          told.rbegin(),
+          told.rbegin() + std::min<std::ptrdiff_t>(stale + 1, static_cast<std::ptrdiff_t>(told.size())),
+          [&](std::int64_t t) { return history_.trial(t).ended_sequence > trial.proposal.saw_sequence; });
+      if (later > stale) {
+        oldest = trial;
+        break;
+      }
+    }
+    if (!oldest || !revise_locked(*oldest)) return made;
+    ++made;
   }
+}
+
+bool StudyManager::revise_locked(const TrialRecord& trial) {
+  ReviseProposal revise;
+  revise.trial = trial.number;
+  {
+    const std::lock_guard guard(lead_lock_);
+    revise.suggester = suggester_;
+  }
+  history_.hide(trial.number);
+  Suggestion suggestion;
+  try {
+    suggestion = suggest_locked(trial.number);
+  } catch (...) {
+    history_.show(trial.number);
+    throw;
+  }
+  history_.show(trial.number);
+  if (suggestion.exhausted) return false;
+  revise.parameters = std::move(suggestion.parameters);
+  revise.proposal = std::move(suggestion.proposal);
+  try {
+    storage_->apply(study_.id, revise);
+  } catch (const StaleError&) {
+    return false;
+  } catch (const ConflictError&) {
+    // It began meanwhile.
+  }
+  return true;
+}
+
+std::int64_t StudyManager::settle() {
+  const StudyHead head = storage_->head(study_.id);
+  if (head.paused == 0 || head.running + head.queued > 0) return 0;
+  std::int64_t settled = 0;
+  for (const auto& trial : storage_->trials(study_.id, {.state = TrialState::paused})) {
+    try {
+      storage_->apply(study_.id, StopTrial{trial.number, 0, "paused, and not taken up again"});
+      ++settled;
+    } catch (const ConflictError&) {
+      // Another did.
+    }
+  }
+  return settled;
 }
 
 TrialRecord StudyManager::enqueue(const Parameters& parameters) {
   CreateTrial create;
   create.parameters = study_.spec.space.complete(parameters);
-  create.proposal.sampler = "enqueued";
+  create.proposal.sampler = kEnqueued;
   create.front = true;
   return *storage_->apply(study_.id, create).trial;
 }
@@ -113,9 +275,12 @@ void StudyManager::feed_scheduler_locked() {
     if (trial.state == TrialState::completed && completed_.insert(trial.number).second) {
       scheduler_->observe_completed(trial.number, loss(trial.metrics.at(objective.metric)));
     }
+    scheduler_->observe_state(trial.number, trial.state, trial.proposal.parent, trial.proposal.replaces);
   }
   for (const auto& decision : delta.decisions) {
-    if (decision.verdict == "stop") stopped_.emplace(decision.trial, decision.attempt);
+    if (decision.verdict == "continue") continue;
+    stopped_.insert_or_assign({decision.trial, decision.attempt},
+                              decision.verdict == "pause" ? Verdict::pause : Verdict::stop);
   }
   judged_sequence_ = delta.sequence;
 }
@@ -127,15 +292,20 @@ Judgement StudyManager::report(std::int64_t trial, std::int64_t fence, std::int6
   const std::lock_guard guard(judge_lock_);
   feed_scheduler_locked();
   const std::pair key{trial, applied.attempt->number};
-  if (stopped_.contains(key)) return {Verdict::stop, nullptr, "told to stop before"};
+  if (const auto told = stopped_.find(key); told != stopped_.end()) {
+    return {told->second, nullptr, "told to stop before"};
+  }
   if (!metrics.contains(study_.spec.objective().metric)) return {};
   Judgement judgement = scheduler_->judge(trial);
-  const bool stop = judgement.verdict == Verdict::stop;
-  if (applied.changed && (stop || !judgement.basis.is_null())) {
-    storage_->apply(study_.id, RecordDecision{trial, applied.attempt->fence, step, stop ? "stop" : "continue",
+  const bool go_on = judgement.verdict == Verdict::go_on;
+  if (applied.changed && (!go_on || !judgement.basis.is_null())) {
+    storage_->apply(study_.id, RecordDecision{trial, applied.attempt->fence, step,
+                                              go_on                                 ? "continue"
+                                              : judgement.verdict == Verdict::pause ? "pause"
+                                                                                    : "stop",
                                               judgement.basis});
   }
-  if (stop) stopped_.insert(key);
+  if (!go_on) stopped_.insert_or_assign(key, judgement.verdict);
   return judgement;
 }
 
@@ -144,6 +314,17 @@ bool StudyManager::should_stop(std::int64_t trial) {
   feed_scheduler_locked();
   const auto record = storage_->trial(study_.id, trial);
   return record && (ended(record->state) || stopped_.contains({trial, record->attempts}));
+}
+
+Applied StudyManager::end_early(std::int64_t trial, std::int64_t fence, const std::string& reason) {
+  const auto record = storage_->trial(study_.id, trial);
+  const bool pause = [&] {
+    const std::lock_guard guard(judge_lock_);
+    const auto told = stopped_.find({trial, record ? record->attempts : 0});
+    return told != stopped_.end() && told->second == Verdict::pause;
+  }();
+  if (pause) return apply(PauseTrial{trial, fence, reason});
+  return apply(StopTrial{trial, fence, reason});
 }
 
 Applied StudyManager::apply(const Command& command) {

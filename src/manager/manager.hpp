@@ -1,11 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "core/history.hpp"
 #include "core/sampler.hpp"
@@ -29,6 +31,13 @@ struct Asked {
   bool repeated = false;   ///< the key was used before: this is the trial it made
 };
 
+/// What a worker gets for a free place.
+struct Turn {
+  std::optional<Asked> asked;
+  /// Nothing for now: what runs elsewhere may change that. Without it and without a trial, nothing is left.
+  bool wait = false;
+};
+
 /// The seed that trial `number` of the study gets; below 2^31, which every program's generator takes.
 std::uint64_t trial_seed(const StudySpec& spec, std::int64_t number);
 
@@ -46,19 +55,38 @@ class StudyManager {
   const StudyRecord& study() const { return study_; }
   Storage& storage() const { return *storage_; }
 
-  /// The head of the queue, or a new proposal; nullopt when the sampler has nothing left (grid). The
-  /// same non-empty `key` gives the same trial again.
+  /// The head of the queue, or a new proposal, whoever proposes for the workers; nullopt when there is
+  /// nothing (a grid's end, a population that is whole). The same non-empty `key` gives the same trial again.
   std::optional<Asked> ask(const Holder& holder, const std::string& key = "");
+  /// For a worker, within the budget: the head of the queue; where it is empty and this is the suggester
+  /// (lead()) and `may_propose`, a new proposal.
+  Turn take(const Holder& holder, bool may_propose);
   /// A new proposal, left in the queue. nullopt as for ask().
   std::optional<TrialRecord> propose();
   /// A person's own point, at the head of the queue. `parameters` are completed (Space::complete).
   TrialRecord enqueue(const Parameters& parameters);
+
+  /// Becomes the study's suggester, or stays it, for `lease` microseconds; whether it is now. `dead`: as in
+  /// TakeSuggester.
+  bool lead(const std::string& worker, TimeUs lease, const std::string& dead = "");
+  /// Lets another be it.
+  void leave(const std::string& worker);
+  /// Whether the last lead() succeeded.
+  bool leads() const;
+  /// Fills the queue up to `target` trials, as far as the budget goes, and makes those anew that are older
+  /// than `stale` tells. How many were made. Only as suggester.
+  std::int64_t fill(std::int64_t target, std::int64_t stale);
+  /// Stops the paused trials once nothing else can begin: they will not go on. How many.
+  std::int64_t settle();
+
   /// Records metrics at a step; judges where the objective is among them. A trial once told to stop
   /// is told so again.
   Judgement report(std::int64_t trial, std::int64_t fence, std::int64_t step, const Metrics& metrics);
-  /// Whether the scheduler said stop to the trial's newest attempt.
+  /// Whether the scheduler said stop, or pause, to the trial's newest attempt.
   bool should_stop(std::int64_t trial);
-  /// The others go to the state machine as they are (CompleteTrial, StopTrial, FailAttempt, ...).
+  /// Ends a trial whose report() said so: stopped, or paused where the scheduler said pause.
+  Applied end_early(std::int64_t trial, std::int64_t fence, const std::string& reason);
+  /// The others go to the state machine as they are (CompleteTrial, FailAttempt, ...).
   Applied apply(const Command& command);
 
   /// The completed trial with the best objective, the earliest among equals.
@@ -66,6 +94,16 @@ class StudyManager {
   StudyHead head();
 
  private:
+  /// What one step towards a trial for a free place came to.
+  enum class Advance { made, again, nothing, exhausted };
+  struct Advanced {
+    Advance what = Advance::nothing;
+    std::optional<Applied> applied;  ///< of what was made
+  };
+  /// `create` says for whom. Under propose_lock_.
+  Advanced advance_locked(CreateTrial create, bool within_budget);
+  bool revise_locked(const TrialRecord& trial);
+  void sync_history_locked();
   Suggestion suggest_locked(std::int64_t number);
   Asked asked(Applied applied, bool repeated) const;
   void feed_scheduler_locked();
@@ -77,11 +115,15 @@ class StudyManager {
   std::unique_ptr<Sampler> sampler_;
   History history_;
 
+  mutable std::mutex lead_lock_;
+  std::int64_t suggester_ = 0;  ///< fencing token while this leads, 0: it does not
+
   std::mutex judge_lock_;  ///< guards what follows
   std::unique_ptr<Scheduler> scheduler_;
   std::int64_t judged_sequence_ = 0;
-  std::set<std::int64_t> completed_;                         ///< told to the scheduler already
-  std::set<std::pair<std::int64_t, std::int64_t>> stopped_;  ///< (trial, attempt) told to stop
+  std::set<std::int64_t> completed_;  ///< told to the scheduler already
+  /// (trial, attempt) told to stop or pause
+  std::map<std::pair<std::int64_t, std::int64_t>, Verdict> stopped_;
 };
 
 }  // namespace krigon

@@ -33,6 +33,7 @@ class GridSampler final : public Sampler {
 
   std::string_view name() const override { return "grid"; }
 
+  bool learns() const override { return false; }
   Suggestion propose(const History& history, std::int64_t) override {
     const Taken taken(encoding_, history);
     const auto free = std::find_if(points_.begin(), points_.end(),

@@ -12,6 +12,7 @@ class RandomSampler final : public Sampler {
 
   std::string_view name() const override { return "random"; }
 
+  bool learns() const override { return false; }
   Suggestion propose(const History& history, std::int64_t number) override {
     Random random(seed_, static_cast<std::uint64_t>(number), Purpose::random_sampler);
     const Taken taken(encoding_, history);

@@ -17,6 +17,7 @@ class SobolSampler final : public Sampler {
   SobolSampler(const Space& space, std::uint64_t seed);
 
   std::string_view name() const override { return "sobol"; }
+  bool learns() const override { return false; }
   Suggestion propose(const History& history, std::int64_t number) override;
   std::string describe(const Space& space) const override;
 

@@ -67,6 +67,18 @@ struct RunnerOptions {
   std::filesystem::path shim = {};
 };
 
+/// What runs trials for a worker: processes, or in a simulation none. Called by one thread.
+class TrialRunner {
+ public:
+  virtual ~TrialRunner() = default;
+  virtual void start(const TrialJob& job) = 0;
+  virtual std::int64_t capacity() const = 0;
+  virtual std::filesystem::path checkpoint_folder(std::int64_t trial) const = 0;
+  virtual void stop(std::int64_t trial, StopReason reason) = 0;
+  virtual void kill(std::int64_t trial) = 0;
+  virtual std::vector<RunnerEvent> poll(std::chrono::milliseconds timeout, int wake_fd) = 0;
+};
+
 /// Runs trials as child processes, each under a shim. All waiting happens in poll().
 /// Owned and called by one thread. The destructor kills whatever still runs and waits for it. Should
 /// the whole process die, however it dies, the shims end their trials.
@@ -74,36 +86,36 @@ struct RunnerOptions {
 /// Each attempt gets the folder trials_folder/<trial>/attempt-<n>/ with stdout.log, stderr.log,
 /// params.json and report.jsonl; attempts share trials_folder/<trial>/checkpoint/. The folder of an
 /// attempt that is started again, and the checkpoints before a first attempt, are emptied.
-class Runner {
+class Runner final : public TrialRunner {
  public:
   /// Throws EnvironmentError when the folder or the shim cannot be used or one trial asks for more
   /// resources than there are; UsageError for a metric's pattern that does not compile.
   explicit Runner(RunnerOptions options);
-  ~Runner();
+  ~Runner() override;
   Runner(const Runner&) = delete;
   Runner& operator=(const Runner&) = delete;
 
   /// Starts an attempt. Resources are taken from the free ones. A program that cannot be started
   /// is no exception: it ends with Outcome::could_not_start. Throws UsageError when capacity() is 0
   /// or the trial runs already.
-  void start(const TrialJob& job);
+  void start(const TrialJob& job) override;
   /// How many further trials the resources allow now; about a million where they set no limit.
-  std::int64_t capacity() const;
+  std::int64_t capacity() const override;
   std::size_t running() const;  ///< attempts started whose Ended is not yet out
   /// Where a trial's checkpoints are, whether or not it runs.
-  std::filesystem::path checkpoint_folder(std::int64_t trial) const;
+  std::filesystem::path checkpoint_folder(std::int64_t trial) const override;
   /// What a running attempt was given: {"gpus": [...], "cpus": [...]}.
   nlohmann::json resources(std::int64_t trial) const;
   /// SIGTERM to all its processes, SIGKILL after the grace period. Its Ended event says why: the
   /// first reason counts. A program that had ended by itself before is judged by how it ended.
   /// A trial that does not run is left alone.
-  void stop(std::int64_t trial, StopReason reason);
+  void stop(std::int64_t trial, StopReason reason) override;
   /// SIGKILL at once; Outcome::cancelled unless it was being stopped for another reason.
-  void kill(std::int64_t trial);
+  void kill(std::int64_t trial) override;
   /// Waits at most `timeout` for something to happen and returns it, in order within a trial.
   /// Returns early on a signal to this thread or when wake_fd becomes readable (-1: none); wake_fd
   /// itself is not read.
-  std::vector<RunnerEvent> poll(std::chrono::milliseconds timeout, int wake_fd = -1);
+  std::vector<RunnerEvent> poll(std::chrono::milliseconds timeout, int wake_fd = -1) override;
   /// Whether memory limits are enforced here, and if not why (for `doctor`).
   static std::string memory_limit_support();
 

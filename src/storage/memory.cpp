@@ -296,6 +296,8 @@ class MemoryStorage final : public Storage {
     return result;
   }
 
+  TimeUs now() override { return clock_.now(); }
+
   void heartbeat(std::int64_t id, const WorkerRecord& worker, TimeUs lease) override {
     const std::lock_guard lock(mutex_);
     check_writable();

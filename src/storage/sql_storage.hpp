@@ -284,6 +284,10 @@ class SqlStorage final : public Storage {
     });
   }
 
+  TimeUs now() override {
+    return engine_.read([&](Connection& connection) { return engine_.now(connection); });
+  }
+
   void heartbeat(std::int64_t study, const WorkerRecord& worker, TimeUs lease) override {
     engine_.write([&](Connection& connection) {
       head_of(connection, study);

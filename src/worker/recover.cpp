@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <fstream>
@@ -36,10 +37,22 @@ std::uint64_t start_time(long pid) {
   return start;
 }
 
+/// Of the processes that this one can see: another container may have the same host name.
+std::string process_namespace() {
+  std::array<char, 64> text{};
+  const auto size = ::readlink("/proc/self/ns/pid", text.data(), text.size() - 1);
+  std::string digits;
+  for (ssize_t i = 0; i < size; ++i) {
+    const char c = text.at(static_cast<std::size_t>(i));
+    if (c >= '0' && c <= '9') digits += c;
+  }
+  return digits;
+}
+
 }  // namespace
 
 std::string local_worker_name() {
-  return fmt::format("{}:{}:{}", host_name(), ::getpid(), start_time(::getpid()));
+  return fmt::format("{}:{}:{}@{}", host_name(), ::getpid(), start_time(::getpid()), process_namespace());
 }
 
 std::optional<bool> worker_alive(const std::string& worker) {
@@ -53,12 +66,14 @@ std::optional<bool> worker_alive(const std::string& worker) {
     const auto result = std::from_chars(worker.data() + from, worker.data() + to, value);
     return result.ec == std::errc{} && result.ptr == worker.data() + to;
   };
-  if (!number(first + 1, second, pid) || !number(second + 1, worker.size(), start)) return std::nullopt;
+  const auto end = std::min(worker.rfind('@'), worker.size());
+  if (end < second || !number(first + 1, second, pid) || !number(second + 1, end, start)) return std::nullopt;
+  if (end < worker.size() && worker.substr(end + 1) != process_namespace()) return std::nullopt;
   return start_time(pid) == start && start != 0;
 }
 
 std::int64_t recover_lost_trials(StudyManager& manager, RunObserver& observer) {
-  const TimeUs now = SystemClock().now();
+  const TimeUs now = manager.storage().now();
   std::int64_t recovered = 0;
   for (const auto& attempt : manager.storage().running_attempts(manager.study().id)) {
     const auto alive = worker_alive(attempt.worker);
@@ -69,6 +84,7 @@ std::int64_t recover_lost_trials(StudyManager& manager, RunObserver& observer) {
     fail.trial = attempt.trial;
     fail.fence = attempt.fence;
     fail.outcome = Outcome::lost;
+    fail.if_expired = !alive;
     fail.reason = fmt::format("its manager {} is gone", attempt.worker);
     try {
       const auto applied = manager.apply(fail);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <fstream>
 #include <map>
 #include <utility>
 
@@ -9,6 +10,7 @@
 
 #include "krigon/error.hpp"
 #include "worker/on_best.hpp"
+#include "worker/prefill.hpp"
 
 namespace krigon {
 
@@ -30,39 +32,51 @@ std::string_view to_string(RunEnd end) {
 
 namespace {
 
-using SteadyClock = std::chrono::steady_clock;
+/// Between two looks for a trial while there is none: from this, doubled, up to that; seconds.
+constexpr double kFirstWait = 0.02;
+constexpr double kLongestWait = 0.5;
 
-double seconds_since(SteadyClock::time_point start) {
-  return std::chrono::duration<double>(SteadyClock::now() - start).count();
+double in_seconds(TimeUs time) {
+  return static_cast<double>(time) / kSecond;
 }
 
-class RunLoop {
+}  // namespace
+
+class WorkerLoop::Impl {
  public:
-  RunLoop(StudyManager& manager, const RunOptions& options, RunObserver& observer)
+  Impl(StudyManager& manager, const RunOptions& options, RunObserver& observer, World world)
       : manager_(manager),
         options_(options),
         observer_(observer),
+        world_(std::move(world)),
         spec_(manager.study().spec),
-        runner_({spec_, options.study_folder, options.trials_folder, options.shim}),
+        runner_(*world_.runner),
         on_best_(spec_, options),
-        worker_(local_worker_name()),
-        host_(worker_.substr(0, worker_.find(':'))) {}
-
-  RunResult run() {
+        prefill_(manager, world_.worker) {
     recover_lost_trials(manager_, observer_);
     head_ = manager_.head();
-    while (true) {
-      heed_interrupts();
-      start_trials();
-      if (live_.empty() && end_) break;
-      const auto events = runner_.poll(std::chrono::milliseconds(200), options_.wake_fd);
-      for (const auto& event : events) {
-        std::visit([this](const auto& e) { handle(e); }, event);
-      }
-      keep_house();
-      if (live_.empty()) head_ = manager_.head();  // other managers of this study may use up the budget
-      tick();
+    beat();
+    if (world_.threads) thread_.emplace(prefill_);
+  }
+
+  bool step() {
+    heed_interrupts();
+    start_trials();
+    if (live_.empty() && end_) return false;
+    const auto events = runner_.poll(std::chrono::milliseconds(wait_milliseconds()), options_.wake_fd);
+    for (const auto& event : events) {
+      std::visit([this](const auto& e) { handle(e); }, event);
     }
+    keep_house();
+    if (live_.empty()) head_ = manager_.head();  // other managers of this study may use up the budget
+    tick();
+    return true;
+  }
+
+  RunResult finish() {
+    thread_.reset();
+    manager_.leave(world_.worker);
+    manager_.storage().heartbeat(manager_.study().id, {world_.worker, world_.host}, 0);
     on_best_.finish(observer_);
     add_running_time();
     head_ = manager_.head();
@@ -109,28 +123,80 @@ class RunLoop {
   bool may_start() {
     check_budget();
     if (end_) return false;
-    if (static_cast<std::int64_t>(live_.size()) >= spec_.budget.parallel || runner_.capacity() < 1)
-      return false;
+    if (static_cast<std::int64_t>(live_.size()) >= slots() || runner_.capacity() < 1) return false;
     return !spec_.budget.trials || head_.finished() + head_.running < *spec_.budget.trials;
   }
 
+  std::int64_t slots() const { return options_.slots.value_or(spec_.budget.parallel); }
+
+  double since(double then) const { return world_.seconds() - then; }
+
   void start_trials() {
     while (may_start()) {
-      // While a trial runs its end may change what comes next, so only an idle run is out of points.
-      auto asked = manager_.ask({worker_, host_, options_.lease});
+      if (world_.seconds() < look_again_) return;
+      seek_lead();
+      // Where others work too, proposals are made for all at once, and not while a process waits.
+      const bool alone = !prefill_.others();
+      Turn turn = manager_.take({world_.worker, world_.host, options_.lease}, alone);
+      auto& asked = turn.asked;
       head_ = manager_.head();
       if (!asked) {
-        if (live_.empty()) end_ = RunEnd::exhausted;
+        find_none(turn.wait);
         return;
       }
+      wait_ = kFirstWait;
+      waiting_ = 0;
       if (!asked->trial.proposal.note.empty()) {
         observer_.note(fmt::format("trial {}: {}", asked->trial.number, asked->trial.proposal.note));
       }
       const std::int64_t number = asked->trial.number;
-      auto [place, fresh] = live_.emplace(number, Live{std::move(asked->trial), std::move(asked->attempt)});
+      const auto [place, fresh] =
+          live_.emplace(number, Live{std::move(asked->trial), std::move(asked->attempt)});
       runner_.start({number, place->second.attempt.number, asked->seed, place->second.trial.parameters});
       observer_.started(place->second.trial, place->second.attempt);
     }
+  }
+
+  /// There is no trial for a free place. While one runs, its end may change that.
+  void find_none(bool wait) {
+    look_again_ = world_.seconds() + wait_;
+    wait_ = std::min(2 * wait_, kLongestWait);
+    if (thread_) thread_->wake();
+    if (wait || !live_.empty()) {
+      const std::int64_t waiting = slots() - static_cast<std::int64_t>(live_.size());
+      if (waiting != waiting_ && !manager_.leads()) {
+        waiting_ = waiting;
+        beat();
+      }
+      return;
+    }
+    if (manager_.settle() > 0) {
+      head_ = manager_.head();
+      check_budget();
+    }
+    if (!end_) end_ = RunEnd::exhausted;
+  }
+
+  /// Becomes the suggester where there is none that lives. How long its lease holds is seen by this worker's
+  /// own clock, from when it was last renewed.
+  void seek_lead() {
+    if (manager_.leads()) return;
+    const StudyHead head = manager_.head();
+    if (head.suggester != suggester_ || head.suggester_until != suggester_until_) {
+      suggester_ = head.suggester;
+      suggester_until_ = head.suggester_until;
+      suggester_seen_ = world_.seconds();
+    }
+    const bool dead = worker_alive(suggester_) == std::optional(false);
+    if (!suggester_.empty() && !dead && since(suggester_seen_) < in_seconds(options_.lead_lease)) return;
+    manager_.lead(world_.worker, options_.lead_lease, dead ? suggester_ : "");
+    led_ = world_.seconds();
+  }
+
+  std::int64_t wait_milliseconds() const {
+    const double until = std::clamp(look_again_ - world_.seconds(), 0.0, 0.2);
+    const bool looks = !end_ && until > 0 && static_cast<std::int64_t>(live_.size()) < slots();
+    return looks ? static_cast<std::int64_t>(until * 1e3) + 1 : 200;
   }
 
   void handle(const Reported& event) {
@@ -142,7 +208,7 @@ class RunLoop {
     try {
       const Judgement judgement = manager_.report(event.trial, live.attempt.fence, event.step, event.metrics);
       observer_.reported(live.trial, event.step, event.metrics);
-      if (judgement.verdict == Verdict::stop) {
+      if (judgement.verdict != Verdict::go_on) {
         live.stopping = true;
         live.stop_reason = judgement.reason;
         observer_.stopping(live.trial, judgement);
@@ -174,14 +240,14 @@ class RunLoop {
       observer_.note(fmt::format("trial {}: {}", event.trial, warning));
     if (krigon::ended(now->state)) ++ended_here_;
     const bool new_best = now->state == TrialState::completed && head_.best_trial == now->number;
-    if (new_best) best_at_ = SteadyClock::now();
+    if (new_best) best_at_ = world_.seconds();
     observer_.ended(*now, event, new_best);
     if (new_best) on_best_.start(*now, runner_.checkpoint_folder(now->number), observer_);
   }
 
   std::optional<TrialRecord> tell(const Live& live, const Ended& event) {
     const std::int64_t fence = live.attempt.fence;
-    if (live.stopping) return manager_.apply(StopTrial{event.trial, fence, live.stop_reason}).trial;
+    if (live.stopping) return manager_.end_early(event.trial, fence, live.stop_reason).trial;
     if (event.outcome == Outcome::completed) {
       try {
         return manager_.apply(CompleteTrial{event.trial, fence, event.metrics, event.exit_code}).trial;
@@ -216,9 +282,17 @@ class RunLoop {
   /// Heartbeats, running time, trials of managers that died meanwhile.
   void keep_house() {
     on_best_.poll(observer_);
-    const double quarter = static_cast<double>(options_.lease) / kSecond / 4;
-    if (seconds_since(renewed_) < quarter) return;
-    renewed_ = SteadyClock::now();
+    if (thread_) {
+      thread_->check();
+    } else if (world_.seconds() >= prefill_at_) {
+      prefill_at_ = world_.seconds() + static_cast<double>(prefill_.round().count()) / 1e3;
+    }
+    if (manager_.leads() && since(led_) >= in_seconds(options_.lead_lease) / 4) {
+      manager_.lead(world_.worker, options_.lead_lease);
+      led_ = world_.seconds();
+    }
+    if (since(renewed_) < in_seconds(options_.lease) / 4) return;
+    renewed_ = world_.seconds();
     for (auto& [number, live] : live_) {
       if (live.orphaned) continue;
       try {
@@ -227,15 +301,24 @@ class RunLoop {
         abandon(live, e.what());
       }
     }
+    beat();
     recover_lost_trials(manager_, observer_);
     add_running_time();
   }
 
-  double unsaved_time() const { return seconds_since(time_saved_); }
+  /// Says that this worker lives, and how busy it is.
+  void beat() {
+    WorkerRecord record{world_.worker, world_.host, slots(), static_cast<std::int64_t>(live_.size()),
+                        waiting_};
+    manager_.storage().heartbeat(manager_.study().id, record, options_.lease);
+    if (!options_.heartbeat_file.empty()) std::ofstream(options_.heartbeat_file) << "alive\n";
+  }
+
+  double unsaved_time() const { return since(time_saved_); }
 
   void add_running_time() {
     const double amount = unsaved_time();
-    time_saved_ = SteadyClock::now();
+    time_saved_ = world_.seconds();
     manager_.apply(AddRunningTime{static_cast<TimeUs>(amount * kSecond)});
     head_ = manager_.head();
   }
@@ -245,8 +328,8 @@ class RunLoop {
     state.head = head_;
     state.running_here = live_.size();
     state.ended_here = ended_here_;
-    state.elapsed = seconds_since(started_);
-    state.best_since = best_at_ ? seconds_since(*best_at_) : -1;
+    state.elapsed = since(started_);
+    state.best_since = best_at_ ? since(*best_at_) : -1;
     state.interrupts = interrupts_;
     observer_.tick(state);
   }
@@ -254,23 +337,40 @@ class RunLoop {
   StudyManager& manager_;
   const RunOptions& options_;
   RunObserver& observer_;
+  World world_;
   const StudySpec& spec_;
-  Runner runner_;
+  TrialRunner& runner_;
   OnBest on_best_;
-  std::string worker_;
-  std::string host_;
+  Prefill prefill_;
   StudyHead head_;
   std::map<std::int64_t, Live> live_;
   std::optional<RunEnd> end_;
   int interrupts_ = 0;
   std::int64_t ended_here_ = 0;
-  std::optional<SteadyClock::time_point> best_at_;
-  SteadyClock::time_point started_ = SteadyClock::now();
-  SteadyClock::time_point renewed_ = started_;
-  SteadyClock::time_point time_saved_ = started_;
+  std::int64_t waiting_ = 0;  ///< places for which there was no trial when it was last said
+  std::string suggester_;     ///< the study's, as last seen
+  TimeUs suggester_until_ = 0;
+  double suggester_seen_ = 0;
+  double wait_ = kFirstWait;
+  double look_again_ = 0;
+  double prefill_at_ = 0;
+  std::optional<double> best_at_;
+  double started_ = world_.seconds();
+  double renewed_ = started_;
+  double led_ = started_;
+  double time_saved_ = started_;
+  std::optional<PrefillThread> thread_;  ///< the first to go
 };
 
-}  // namespace
+WorkerLoop::WorkerLoop(StudyManager& manager, const RunOptions& options, RunObserver& observer, World world)
+    : impl_(std::make_unique<Impl>(manager, options, observer, std::move(world))) {}
+WorkerLoop::~WorkerLoop() = default;
+bool WorkerLoop::step() {
+  return impl_->step();
+}
+RunResult WorkerLoop::finish() {
+  return impl_->finish();
+}
 
 RunResult run_study(StudyManager& manager, const RunOptions& options, RunObserver& observer) {
   if (manager.study().spec.trial.command.empty()) {
@@ -278,7 +378,18 @@ RunResult run_study(StudyManager& manager, const RunOptions& options, RunObserve
         "the study has no trial command to run (add `trial: {command: [...]}`, or drive it with ask and "
         "tell)");
   }
-  return RunLoop(manager, options, observer).run();
+  Runner runner({manager.study().spec, options.study_folder, options.trials_folder, options.shim});
+  WorkerLoop::World world;
+  world.runner = &runner;
+  world.worker = local_worker_name();
+  world.host = world.worker.substr(0, world.worker.find(':'));
+  world.seconds = [start = std::chrono::steady_clock::now()] {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  };
+  WorkerLoop loop(manager, options, observer, std::move(world));
+  while (loop.step()) {
+  }
+  return loop.finish();
 }
 
 }  // namespace krigon

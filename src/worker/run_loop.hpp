@@ -55,8 +55,11 @@ struct RunOptions {
   /// How often a person pressed Ctrl-C so far. 1: no new trials, running ones end; 2: they are
   /// stopped and handed back; 3: killed.
   std::function<int()> interrupts = [] { return 0; };
-  int wake_fd = -1;  ///< becomes readable when interrupts() rises; drained by its owner
-  TimeUs lease = 60 * kSecond;
+  int wake_fd = -1;                        ///< becomes readable when interrupts() rises; drained by its owner
+  TimeUs lease = 60 * kSecond;             ///< of a trial
+  TimeUs lead_lease = 10 * kSecond;        ///< of the study's suggester
+  std::optional<std::int64_t> slots = {};  ///< trials at once; the budget's `parallel` where not given
+  std::filesystem::path heartbeat_file = {};  ///< touched with each renewal; empty: none
 };
 
 struct RunResult {
@@ -65,15 +68,45 @@ struct RunResult {
   StudyHead head;
 };
 
-/// "host:pid:start": tells a dead process from a living one that got its number.
+/// "host:pid:start@namespace": tells a dead process from a living one that got its number.
 std::string local_worker_name();
-/// Whether the process that `worker` names is alive; nullopt where it is on another host or the
-/// name is not of that form.
+/// Whether the process that `worker` names is alive; nullopt where it is on another host or in another
+/// container, or the name is not of that form.
 std::optional<bool> worker_alive(const std::string& worker);
 
 /// Hands the trials of dead managers back to the queue (or fails those out of retries). Returns how
 /// many. Trials held by people and clients are left alone.
 std::int64_t recover_lost_trials(StudyManager& manager, RunObserver& observer);
+
+/// A worker of a study: takes trials, runs them and tells, keeps its leases, recovers what died, and
+/// proposes for all where it is the suggester. Any number of them, anywhere, may serve one study.
+class WorkerLoop {
+ public:
+  /// What the loop stands in: the world, or a simulation of it.
+  struct World {
+    TrialRunner* runner = nullptr;
+    std::function<double()> seconds;  ///< a clock of this worker's own that never goes back
+    std::string worker;               ///< as local_worker_name()
+    std::string host;
+    bool threads = true;  ///< proposes for others in a thread
+  };
+
+  /// Recovers what died before it.
+  WorkerLoop(StudyManager& manager, const RunOptions& options, RunObserver& observer, World world);
+  ~WorkerLoop();
+  WorkerLoop(const WorkerLoop&) = delete;
+  WorkerLoop& operator=(const WorkerLoop&) = delete;
+
+  /// One round: begins what may begin, waits a moment for what runs, tells it. False once nothing runs and
+  /// nothing more is to begin.
+  bool step();
+  /// Leaves the study, and says how it stands.
+  RunResult finish();
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
 
 /// Runs trials of the study on this machine until its budget is used up. Goes on where an earlier
 /// run was, however that ended. Throws StorageError or EnvironmentError when it cannot go on; what

@@ -45,7 +45,7 @@ TEST(Grammar, HoldsEveryCommand) {
   std::vector<std::string> names;
   for (const auto& command : program_grammar().commands) names.push_back(command.name);
   EXPECT_THAT(names,
-              ::testing::UnorderedElementsAre("run", "check", "ask", "tell", "report", "pipe", "status",
+              ::testing::UnorderedElementsAre("run", "worker", "check", "ask", "tell", "report", "pipe", "status",
                                               "best", "trials", "reproduce", "show", "export", "import",
                                               "enqueue", "list", "delete", "doctor", "completion"));
 }

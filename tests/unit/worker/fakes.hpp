@@ -12,6 +12,14 @@
 
 namespace krigon {
 
+/// The name of a process that is no more: this one's number, begun at another time.
+inline std::string dead_worker_name() {
+  std::string name = local_worker_name();
+  char& digit = name.at(name.rfind('@') - 1);
+  digit = digit == '1' ? '2' : '1';
+  return name;
+}
+
 /// Uniform points in x, a function of seed and number alone.
 class UniformSampler final : public Sampler {
  public:

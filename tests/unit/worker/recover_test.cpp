@@ -28,9 +28,7 @@ TEST(WorkerName, TellsTheLivingFromTheDead) {
 }
 
 TEST(WorkerName, ANumberUsedAgainIsAnotherProcess) {
-  std::string name = local_worker_name();
-  name.back() = name.back() == '1' ? '2' : '1';
-  EXPECT_EQ(worker_alive(name), false);
+  EXPECT_EQ(worker_alive(dead_worker_name()), false);
 }
 
 TEST(WorkerName, OtherHostsAndClientsAreNotForUsToSay) {
@@ -38,13 +36,14 @@ TEST(WorkerName, OtherHostsAndClientsAreNotForUsToSay) {
   EXPECT_EQ(worker_alive("client"), std::nullopt);
   EXPECT_EQ(worker_alive(""), std::nullopt);
   EXPECT_EQ(worker_alive(local_worker_name() + "x"), std::nullopt);
+  // The same host's name and number in another container.
+  EXPECT_EQ(worker_alive(local_worker_name() + "1"), std::nullopt);
 }
 
 TEST(Recover, OnlyTheTrialsOfDeadManagersAreRequeued) {
   FakeStudy study({});
   auto& manager = *study.manager;
-  std::string dead = local_worker_name();
-  dead.back() = dead.back() == '1' ? '2' : '1';
+  const std::string dead = dead_worker_name();
   manager.ask({dead, "h", 0});                                  // 0: dead
   manager.ask({local_worker_name(), "h", 0});                   // 1: alive
   manager.ask({"client", "", 0});                               // 2: a person's

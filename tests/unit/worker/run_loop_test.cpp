@@ -131,8 +131,7 @@ TEST(RunLoop, QueuedAndLostTrialsOfAnEarlierRunComeFirst) {
   ShellStudy shell(kThreeSteps);
   auto storage = open_storage("memory:");
   FakeStudy study(shell.spec, storage);
-  std::string dead = local_worker_name();
-  dead.back() = dead.back() == '1' ? '2' : '1';
+  const std::string dead = dead_worker_name();
   study.manager->ask({dead, "h", 60 * kSecond});
   study.manager->enqueue({{"x", 0.125}});
   const auto result = shell.run(study);

@@ -1,0 +1,208 @@
+// Who proposes for all, the queue it keeps filled, and rules that pause trials and take them up again.
+#include <atomic>
+#include <map>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "core/machine.hpp"
+#include "krigon/error.hpp"
+#include "manager/manager.hpp"
+#include "storage/storage.hpp"
+
+namespace krigon {
+namespace {
+
+using ::testing::ElementsAre;
+
+class ManualClock final : public Clock {
+ public:
+  TimeUs now() const override { return time; }
+  std::atomic<TimeUs> time{1'000'000'000};
+};
+
+/// x says how many trials had ended, n how many were pending.
+class CountingSampler final : public Sampler {
+ public:
+  std::string_view name() const override { return "counting"; }
+  Suggestion propose(const History& history, std::int64_t number) override {
+    Suggestion s;
+    s.exhausted = number >= points;
+    s.proposal.sampler = "counting";
+    s.parameters = {{"x", static_cast<double>(history.ended().size())},
+                    {"n", static_cast<std::int64_t>(history.pending().size())}};
+    return s;
+  }
+  std::string describe(const Space&) const override { return "counts"; }
+  std::int64_t points = INT64_MAX;
+};
+
+/// Pauses every trial at step 1; resumes what a test says.
+class PausingScheduler final : public Scheduler {
+ public:
+  std::string_view name() const override { return "pausing"; }
+  void observe(std::int64_t, std::int64_t, std::int64_t step, double) override { step_ = step; }
+  void observe_completed(std::int64_t, double) override {}
+  void observe_state(std::int64_t trial, TrialState state, std::int64_t, std::int64_t) override {
+    states[trial] = state;
+    if (resume == trial && state != TrialState::paused) resume = -1;
+  }
+  Judgement judge(std::int64_t) override {
+    if (step_ == 1) return {Verdict::pause, {{"rung", 1}}, "rung 1"};
+    return {};
+  }
+  std::optional<Continuation> continuation() override {
+    if (resume < 0) return std::nullopt;
+    Continuation c;
+    c.trial = resume;
+    c.basis = {{"why", "best"}};
+    return c;
+  }
+  bool takes_new(std::int64_t number) const override { return number < most; }
+
+  std::map<std::int64_t, TrialState> states;
+  std::int64_t resume = -1, most = INT64_MAX;
+
+ private:
+  std::int64_t step_ = 0;
+};
+
+struct Process {
+  explicit Process(const std::shared_ptr<Storage>& store) : storage(store) {
+    StudySpec spec;
+    spec.name = "s";
+    spec.objectives = {{"loss", Direction::minimize}};
+    spec.space = Space({{"x", RealDomain{0, 1000}}, {"n", IntegerDomain{0, 1000}}});
+    spec.budget.trials = 8;
+    auto study = store->find_study("s");
+    if (!study) study = store->create_study(spec, nullptr);
+    auto s = std::make_unique<CountingSampler>();
+    auto r = std::make_unique<PausingScheduler>();
+    sampler = s.get();
+    scheduler = r.get();
+    manager = std::make_unique<StudyManager>(store, *study, std::move(s), std::move(r));
+  }
+  Turn take(const std::string& worker, bool may_propose = true) {
+    return manager->take({worker, "h", 60 * kSecond}, may_propose);
+  }
+  void tell(const Asked& asked) {
+    manager->apply(CompleteTrial{asked.trial.number, asked.attempt.fence, {{"loss", 0.5}}, {}});
+  }
+  TrialRecord trial(std::int64_t number) { return storage->trial(manager->study().id, number).value(); }
+
+  std::shared_ptr<Storage> storage;
+  CountingSampler* sampler = nullptr;
+  PausingScheduler* scheduler = nullptr;
+  std::unique_ptr<StudyManager> manager;
+};
+
+struct Suggester : ::testing::Test {
+  ManualClock clock;
+  std::shared_ptr<Storage> storage = open_storage("memory:", {.clock = &clock});
+  Process a{storage}, b{storage};
+};
+
+TEST_F(Suggester, OnlyTheOneThatLeadsProposes) {
+  EXPECT_TRUE(a.take("a").wait);  // not yet
+  EXPECT_TRUE(a.manager->lead("a", 10 * kSecond));
+  EXPECT_FALSE(b.manager->lead("b", 10 * kSecond));
+  const auto first = a.take("a");
+  ASSERT_TRUE(first.asked);
+  EXPECT_EQ(first.asked->trial.number, 0);
+  EXPECT_TRUE(b.take("b").wait);
+  EXPECT_EQ(a.manager->fill(2, 100), 2);
+  EXPECT_EQ(b.take("b").asked.value().trial.number, 1);
+  EXPECT_EQ(a.take("a", false).asked.value().trial.number, 2);
+  EXPECT_TRUE(a.take("a", false).wait);
+  EXPECT_EQ(storage->head(1).next_trial, 3);
+}
+
+TEST_F(Suggester, AnotherTakesOverAndTheOldOneIsNotHeard) {
+  ASSERT_TRUE(a.manager->lead("a", 10 * kSecond));
+  clock.time += 11 * kSecond;
+  ASSERT_TRUE(b.manager->lead("b", 10 * kSecond));
+  // `a` was stopped and does not know yet.
+  EXPECT_TRUE(a.manager->leads());
+  EXPECT_EQ(a.manager->fill(3, 100), 0);
+  const auto turn = a.take("a");
+  EXPECT_FALSE(turn.asked);
+  EXPECT_TRUE(turn.wait);
+  EXPECT_FALSE(a.manager->leads());
+  EXPECT_EQ(storage->head(1).next_trial, 0);
+  EXPECT_EQ(b.manager->fill(3, 100), 3);
+  b.manager->leave("b");
+  EXPECT_TRUE(a.manager->lead("a", 10 * kSecond));
+}
+
+TEST_F(Suggester, OneThatIsKnownToBeDeadIsNotWaitedFor) {
+  ASSERT_TRUE(a.manager->lead("a", 1000 * kSecond));
+  EXPECT_FALSE(b.manager->lead("b", 10 * kSecond, "c"));
+  EXPECT_TRUE(b.manager->lead("b", 10 * kSecond, "a"));
+}
+
+TEST_F(Suggester, NothingIsProposedBeyondTheBudget) {
+  ASSERT_TRUE(a.manager->lead("a", 10 * kSecond));
+  EXPECT_EQ(a.manager->fill(100, 100), 8);
+  for (int i = 0; i < 8; ++i) a.tell(b.take("b").asked.value());
+  const auto turn = a.take("a");
+  EXPECT_FALSE(turn.asked);
+  EXPECT_FALSE(turn.wait);
+}
+
+TEST_F(Suggester, WhatWaitedTooLongIsProposedAnew) {
+  ASSERT_TRUE(a.manager->lead("a", 1000 * kSecond));
+  std::vector<Asked> running;
+  for (int i = 0; i < 3; ++i) running.push_back(a.take("a").asked.value());
+  a.manager->enqueue({{"x", 500.0}, {"n", std::int64_t{500}}});
+  EXPECT_EQ(a.manager->fill(2, 2), 1);
+  EXPECT_EQ(std::get<double>(a.trial(4).parameters.at("x")), 0);
+  a.tell(running[0]);
+  a.tell(running[1]);
+  EXPECT_EQ(a.manager->fill(2, 2), 0);
+  a.tell(running[2]);
+  EXPECT_EQ(a.manager->fill(2, 2), 1);
+  const auto revised = a.trial(4);
+  EXPECT_EQ(std::get<double>(revised.parameters.at("x")), 3);
+  // Of the two that are pending it is itself one, which does not count.
+  EXPECT_EQ(std::get<std::int64_t>(revised.parameters.at("n")), 1);
+  EXPECT_THAT(revised.proposal.pending, ElementsAre(3));
+  EXPECT_EQ(a.manager->fill(2, 2), 0);
+  // A person's point is no proposal of ours.
+  EXPECT_EQ(std::get<double>(a.trial(3).parameters.at("x")), 500);
+}
+
+TEST_F(Suggester, APausedTrialGoesOnWhenTheRuleSaysSo) {
+  ASSERT_TRUE(a.manager->lead("a", 10 * kSecond));
+  const auto first = a.take("a").asked.value();
+  EXPECT_EQ(a.manager->report(0, first.attempt.fence, 1, {{"loss", 0.5}}).verdict, Verdict::pause);
+  // As often as it is asked, in any process.
+  EXPECT_EQ(b.manager->report(0, first.attempt.fence, 1, {{"loss", 0.5}}).verdict, Verdict::pause);
+  EXPECT_EQ(b.manager->end_early(0, first.attempt.fence, "rung 1").trial->state, TrialState::paused);
+  EXPECT_EQ(a.take("a").asked.value().trial.number, 1);
+  a.scheduler->resume = 0;
+  EXPECT_EQ(a.manager->fill(1, 100), 1);
+  EXPECT_EQ(b.take("b").asked.value().trial.number, 0);
+  EXPECT_EQ(a.scheduler->resume, 0);  // it hears of it when next asked
+  EXPECT_EQ(a.take("a").asked.value().trial.number, 2);
+  EXPECT_EQ(a.scheduler->resume, -1);
+}
+
+TEST_F(Suggester, PausedTrialsEndWhenNothingElseCanBegin) {
+  ASSERT_TRUE(a.manager->lead("a", 10 * kSecond));
+  a.scheduler->most = 2;
+  for (int i = 0; i < 2; ++i) {
+    const auto asked = a.take("a").asked.value();
+    a.manager->report(i, asked.attempt.fence, 1, {{"loss", 0.5}});
+    EXPECT_EQ(a.manager->settle(), 0);
+    a.manager->end_early(i, asked.attempt.fence, "rung 1");
+  }
+  const auto turn = a.take("a");
+  EXPECT_FALSE(turn.asked);
+  EXPECT_FALSE(turn.wait);
+  EXPECT_EQ(a.manager->settle(), 2);
+  EXPECT_EQ(storage->head(1).stopped, 2);
+  EXPECT_EQ(storage->head(1).paused, 0);
+}
+
+}  // namespace
+}  // namespace krigon
