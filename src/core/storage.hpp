@@ -24,7 +24,7 @@ struct Applied {
 
 /// Rows that events after a sequence number touched, as they stand now (each once).
 struct Delta {
-  std::int64_t sequence = 0;  ///< the head's
+  std::int64_t sequence = 0;  ///< of the last event that was looked at
   StudyHead head;
   std::vector<TrialRecord> trials;    ///< ascending by number
   std::vector<ReportRecord> reports;  ///< in the order in which they were written
@@ -69,7 +69,15 @@ class Storage {
   virtual Applied apply(std::int64_t study, const Command& command) = 0;
 
   virtual StudyHead head(std::int64_t study) = 0;
-  virtual Delta changes_since(std::int64_t study, std::int64_t sequence) = 0;
+  /// At most `limit` events of them: its `sequence` is then not yet the head's.
+  virtual Delta changes_since(std::int64_t study, std::int64_t sequence, std::int64_t limit) = 0;
+  Delta changes_since(std::int64_t study, std::int64_t sequence) {
+    return changes_since(study, sequence, INT64_MAX);
+  }
+  /// A study's trials from number `from` on; of those before, the queued, running and paused ones and the
+  /// `best` with the best objective of those that completed (of equal ones the earliest); and all reports of
+  /// these, by trial, attempt and step. Without decisions.
+  virtual Delta window(std::int64_t study, std::int64_t from, std::int64_t best) = 0;
   virtual std::vector<TrialRecord> trials(std::int64_t study, const TrialQuery& query) = 0;
   virtual std::optional<TrialRecord> trial(std::int64_t study, std::int64_t number) = 0;
   /// Attempts of a trial, ascending.

@@ -13,6 +13,13 @@ namespace {
 /// In place of a sampler's name: a person's own point.
 constexpr const char* kEnqueued = "enqueued";
 
+/// No model is to miss what it may be told of.
+History::Window window_of(const StudySpec& spec) {
+  History::Window window;
+  window.size = std::max(window.size, spec.sampler.observations.value_or(0));
+  return window;
+}
+
 }  // namespace
 
 std::uint64_t trial_seed(const StudySpec& spec, std::int64_t number) {
@@ -24,7 +31,8 @@ StudyManager::StudyManager(std::shared_ptr<Storage> storage, StudyRecord study,
     : storage_(std::move(storage)),
       study_(std::move(study)),
       sampler_(std::move(sampler)),
-      history_(study_.spec.space, study_.spec.objective(), study_.spec.early_stopping.max_steps),
+      history_(study_.spec.space, study_.spec.objective(), study_.spec.early_stopping.max_steps,
+               window_of(study_.spec)),
       scheduler_(std::move(scheduler)) {}
 
 StudyManager::~StudyManager() = default;
@@ -46,7 +54,18 @@ Suggestion StudyManager::suggest_locked(std::int64_t number) {
 }
 
 void StudyManager::sync_history_locked() {
-  history_.apply(storage_->changes_since(study_.id, history_.sequence()));
+  if (history_.sequence() > 0) {
+    history_.apply(storage_->changes_since(study_.id, history_.sequence()));
+  } else {
+    history_.reset(load_window(storage_->head(study_.id).next_trial));
+  }
+  while (history_.first() != history_.first_of(history_.head().next_trial)) {
+    history_.reset(load_window(history_.head().next_trial));
+  }
+}
+
+Delta StudyManager::load_window(std::int64_t trials) {
+  return storage_->window(study_.id, history_.first_of(trials), history_.window().older_best);
 }
 
 StudyManager::Advanced StudyManager::advance_locked(CreateTrial create, bool within_budget) {
@@ -263,7 +282,14 @@ TrialRecord StudyManager::enqueue(const Parameters& parameters) {
 }
 
 void StudyManager::feed_scheduler_locked() {
-  const Delta delta = storage_->changes_since(study_.id, judged_sequence_);
+  // A long history in portions, so that it is never in memory whole.
+  while (feed_portion_locked()) {
+  }
+}
+
+bool StudyManager::feed_portion_locked() {
+  constexpr std::int64_t kPortion = 20'000;
+  const Delta delta = storage_->changes_since(study_.id, judged_sequence_, kPortion);
   const auto& objective = study_.spec.objective();
   const auto loss = [&](double value) { return objective.direction == Direction::minimize ? value : -value; };
   for (const auto& report : delta.reports) {
@@ -283,6 +309,7 @@ void StudyManager::feed_scheduler_locked() {
                               decision.verdict == "pause" ? Verdict::pause : Verdict::stop);
   }
   judged_sequence_ = delta.sequence;
+  return delta.sequence < delta.head.sequence;
 }
 
 Judgement StudyManager::report(std::int64_t trial, std::int64_t fence, std::int64_t step,

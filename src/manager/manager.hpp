@@ -104,9 +104,11 @@ class StudyManager {
   Advanced advance_locked(CreateTrial create, bool within_budget);
   bool revise_locked(const TrialRecord& trial);
   void sync_history_locked();
+  Delta load_window(std::int64_t trials);
   Suggestion suggest_locked(std::int64_t number);
   Asked asked(Applied applied, bool repeated) const;
   void feed_scheduler_locked();
+  bool feed_portion_locked();  ///< whether there is more
 
   std::shared_ptr<Storage> storage_;
   StudyRecord study_;

@@ -33,7 +33,8 @@ constexpr std::uint64_t kFailureStream = std::uint64_t{1} << 63;
 // The newest earlier proposal of a model that this one can go on from.
 const nlohmann::json* newest_model(const History& history, std::int64_t number, bool step_column) {
   const auto trials = history.trials();
-  for (auto i = std::min(number, static_cast<std::int64_t>(trials.size())) - 1; i >= 0; --i) {
+  const auto before = std::min(number - history.first(), static_cast<std::int64_t>(trials.size()));
+  for (auto i = before - 1; i >= 0; --i) {
     const auto& model = trials[static_cast<std::size_t>(i)].proposal.model;
     if (!model.is_object() || !model.contains("hyperparameters")) continue;
     return model.value("step_column", false) == step_column ? &model : nullptr;
@@ -78,11 +79,9 @@ class GpSampler final : public Sampler {
   std::string_view name() const override { return "gp"; }
 
   Suggestion propose(const History& history, std::int64_t number) override {
-    const auto trials = history.trials();
-    const auto begun = std::count_if(trials.begin(), trials.end(), [](const TrialRecord& trial) {
-      return trial.state != TrialState::cancelled;
-    });
-    if (begun < initial_ || encoding_.dims() == 0) return first_phase_.propose(history, number);
+    const StudyHead& head = history.head();
+    if (head.next_trial - head.cancelled < initial_ || encoding_.dims() == 0)
+      return first_phase_.propose(history, number);
     const Training training = make_training(encoding_, history, options_.most, seed_);
     if (training.told < kLeastObservations) return first_phase_.propose(history, number);
     return propose_by_model(history, number, training);

@@ -71,11 +71,13 @@ class Lister {
 }  // namespace
 
 Taken::Taken(const Encoding& encoding, const History& history) {
-  for (const auto& trial : history.trials()) {
-    if (trial.state == TrialState::cancelled) continue;
+  const auto take = [&](const TrialRecord& trial) {
+    if (trial.state == TrialState::cancelled) return;
     ++trials_;
     if (auto point = encoding.encode(trial.parameters)) points_.insert(std::move(*point));
-  }
+  };
+  for (const auto& [number, trial] : history.older()) take(trial);
+  for (const auto& trial : history.trials()) take(trial);
 }
 
 Crowd::Crowd(const Encoding& encoding, std::span<const double> log_lengthscale, std::vector<Point> pending)

@@ -220,14 +220,48 @@ class MemoryStorage final : public Storage {
     return study(id).current;
   }
 
-  Delta changes_since(std::int64_t id, std::int64_t sequence) override {
+  Delta window(std::int64_t id, std::int64_t from, std::int64_t best) override {
+    const std::lock_guard lock(mutex_);
+    const auto& row = study(id);
+    const auto& objective = row.spec().objective();
+    Delta delta;
+    delta.head = row.current;
+    delta.sequence = row.current.sequence;
+    std::set<std::int64_t> wanted;
+    std::vector<std::pair<double, std::int64_t>> completed;
+    for (const auto& stored : row.trials) {
+      const auto& record = stored.record;
+      if (record.number >= from || !ended(record.state)) {
+        wanted.insert(record.number);
+      } else if (record.state == TrialState::completed) {
+        const double value = record.metrics.at(objective.metric);
+        completed.emplace_back(objective.direction == Direction::minimize ? value : -value, record.number);
+      }
+    }
+    std::sort(completed.begin(), completed.end());
+    for (std::size_t i = 0; i < completed.size() && static_cast<std::int64_t>(i) < best; ++i) {
+      wanted.insert(completed[i].second);
+    }
+    for (const auto number : wanted) {
+      const auto& stored = *row.find(number);
+      delta.trials.push_back(stored.record);
+      for (const auto& [where, value] : stored.reports) {
+        delta.reports.push_back({number, std::get<0>(where), std::get<1>(where), std::get<2>(where), value});
+      }
+    }
+    return delta;
+  }
+
+  using Storage::changes_since;
+  Delta changes_since(std::int64_t id, std::int64_t sequence, std::int64_t limit) override {
     const std::lock_guard lock(mutex_);
     const auto& row = study(id);
     Delta delta;
     delta.head = row.current;
-    delta.sequence = row.current.sequence;
+    const auto after = std::clamp<std::int64_t>(sequence, 0, row.current.sequence);
+    delta.sequence = after + std::min(std::max<std::int64_t>(limit, 0), row.current.sequence - after);
     std::set<std::int64_t> touched;
-    for (auto i = std::max<std::int64_t>(sequence, 0); i < row.current.sequence; ++i) {
+    for (auto i = after; i < delta.sequence; ++i) {
       const auto& event = row.events[static_cast<std::size_t>(i)];
       if (event.record.trial >= 0) touched.insert(event.record.trial);
       delta.reports.insert(delta.reports.end(), event.reports.begin(), event.reports.end());

@@ -143,7 +143,18 @@ ALTER TABLE krigon.trial
   ADD CONSTRAINT trial_state_check
     CHECK(state IN ('queued', 'running', 'paused', 'completed', 'stopped', 'failed', 'cancelled')),
   ADD COLUMN parent BIGINT NOT NULL DEFAULT -1,
-  ADD COLUMN replaces BIGINT NOT NULL DEFAULT -1;
+  ADD COLUMN replaces BIGINT NOT NULL DEFAULT -1,
+  -- The objective of a completed trial, the smaller the better.
+  ADD COLUMN loss DOUBLE PRECISION;
+UPDATE krigon.trial SET loss =
+  (metrics::json ->> (spec::json #>> '{objectives,0,metric}'))::float8 *
+  CASE spec::json #>> '{objectives,0,direction}' WHEN 'minimize' THEN 1 ELSE -1 END
+  FROM krigon.revision
+  WHERE revision.study = trial.study AND revision.number = trial.revision AND trial.state = 'completed';
+DROP INDEX krigon.trial_open;
+CREATE INDEX trial_open ON krigon.trial(study, state, front DESC, id)
+  WHERE state = 'queued' OR state = 'running' OR state = 'paused';
+CREATE INDEX trial_best ON krigon.trial(study, loss, id) WHERE loss IS NOT NULL;
 CREATE TABLE krigon.worker(
   study BIGINT NOT NULL,
   name TEXT COLLATE "C" NOT NULL,

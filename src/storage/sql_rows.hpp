@@ -356,11 +356,19 @@ class SqlRows final : public Rows {
     Query(
         connection_,
         "UPDATE trial SET state = ?, attempts = ?, losses = ?, outcome = ?, ended_sequence = ?, started = ?, "
-        "ended_at = ?, metrics = ?, reason = ?, key = ? WHERE id = ?",
+        "ended_at = ?, metrics = ?, reason = ?, key = ?, loss = ? WHERE id = ?",
         to_string(t.state), t.attempts, t.losses, to_string(t.outcome), t.ended_sequence, t.started,
         t.ended_at, nullable_metrics(t.metrics), t.reason,
-        t.key.empty() ? std::nullopt : std::optional(t.key), pack(study_, t.number))
+        t.key.empty() ? std::nullopt : std::optional(t.key), loss_of(t), pack(study_, t.number))
         .run();
+  }
+
+  /// What completed trials are ordered by: the objective, the smaller the better.
+  std::optional<double> loss_of(const TrialRecord& t) const {
+    if (t.state != TrialState::completed) return std::nullopt;
+    const auto& objective = spec_->objective();
+    const double value = t.metrics.at(objective.metric);
+    return objective.direction == Direction::minimize ? value : -value;
   }
 
   void write(const AttemptRecord& a) {

@@ -185,13 +185,52 @@ class SqlStorage final : public Storage {
     return engine_.read([&](Connection& connection) { return head_of(connection, study).first; });
   }
 
-  Delta changes_since(std::int64_t study, std::int64_t sequence) override {
+  Delta window(std::int64_t study, std::int64_t from, std::int64_t best) override {
     return engine_.read([&](Connection& connection) {
       Delta delta;
       delta.head = head_of(connection, study).first;
       delta.sequence = delta.head.sequence;
-      const auto after = std::max<std::int64_t>(sequence, 0);
-      if (after >= delta.sequence) return delta;
+      const auto first = pack(study, std::clamp<std::int64_t>(from, 0, kMaxNumber));
+      const auto last = pack(study, kMaxNumber);
+      if (from > 0) {
+        for (const char* sql : {kTrialsQueued, kTrialsRunning, kTrialsPaused}) {
+          Query open(connection, sql, study, pack(study, 0), kMaxNumber);
+          while (open.next()) {
+            if (open.integer(0) < from) delta.trials.push_back(read_trial(open));
+          }
+        }
+        Query completed(
+            connection,
+            "SELECT " KRIGON_TRIAL_COLUMNS
+            " FROM trial WHERE study = ? AND loss IS NOT NULL AND id < ? ORDER BY loss, id LIMIT ?",
+            study, first, best);
+        while (completed.next()) delta.trials.push_back(read_trial(completed));
+        std::sort(delta.trials.begin(), delta.trials.end(),
+                  [](const TrialRecord& a, const TrialRecord& b) { return a.number < b.number; });
+      }
+      for (const auto& trial : delta.trials) {
+        const auto id = pack(study, trial.number);
+        reports_between(connection, id, id, delta.reports);
+      }
+      {
+        Query newest(connection,
+                     "SELECT " KRIGON_TRIAL_COLUMNS " FROM trial WHERE id BETWEEN ? AND ? ORDER BY id", first,
+                     last);
+        while (newest.next()) delta.trials.push_back(read_trial(newest));
+      }
+      reports_between(connection, first, last, delta.reports);
+      return delta;
+    });
+  }
+
+  using Storage::changes_since;
+  Delta changes_since(std::int64_t study, std::int64_t sequence, std::int64_t limit) override {
+    return engine_.read([&](Connection& connection) {
+      Delta delta;
+      delta.head = head_of(connection, study).first;
+      const auto after = std::clamp<std::int64_t>(sequence, 0, delta.head.sequence);
+      delta.sequence = after + std::min(std::max<std::int64_t>(limit, 0), delta.head.sequence - after);
+      if (after == delta.sequence) return delta;
       const auto first = pack(study, after + 1), last = pack(study, delta.sequence);
       {
         Query query(connection,
@@ -215,14 +254,11 @@ class SqlStorage final : public Storage {
       head_of(connection, study);
       const auto first = pack(study, std::min(std::max<std::int64_t>(wanted.from, 0), kMaxNumber));
       const auto limit = std::max<std::int64_t>(wanted.limit, 0);
-      if (wanted.state == TrialState::queued || wanted.state == TrialState::running) {
-        // The state as a literal, for the index that holds only these.
+      if (wanted.state && !ended(*wanted.state)) {
         Query query(connection,
-                    wanted.state == TrialState::queued
-                        ? "SELECT " KRIGON_TRIAL_COLUMNS
-                          " FROM trial WHERE study = ? AND state = 'queued' AND id >= ? ORDER BY id LIMIT ?"
-                        : "SELECT " KRIGON_TRIAL_COLUMNS
-                          " FROM trial WHERE study = ? AND state = 'running' AND id >= ? ORDER BY id LIMIT ?",
+                    wanted.state == TrialState::queued    ? kTrialsQueued
+                    : wanted.state == TrialState::running ? kTrialsRunning
+                                                          : kTrialsPaused,
                     study, first, limit);
         return all(query, read_trial<Query>);
       }
@@ -332,6 +368,14 @@ class SqlStorage final : public Storage {
   std::string url() const override { return engine_.url(); }
 
  private:
+  // The state as a literal, for the index that holds only these.
+#define KRIGON_TRIALS_OPEN(state)                                                  \
+  "SELECT " KRIGON_TRIAL_COLUMNS " FROM trial WHERE study = ? AND state = '" state \
+  "' AND id >= ? ORDER BY id LIMIT ?"
+  static constexpr const char* kTrialsQueued = KRIGON_TRIALS_OPEN("queued");
+  static constexpr const char* kTrialsRunning = KRIGON_TRIALS_OPEN("running");
+  static constexpr const char* kTrialsPaused = KRIGON_TRIALS_OPEN("paused");
+
   static constexpr TimeUs kForgotten = 24 * 3600 * kSecond;
 
   [[noreturn]] void throw_missing(std::int64_t study) const {
@@ -343,6 +387,15 @@ class SqlStorage final : public Storage {
     std::vector<Record> result;
     while (query.next()) result.push_back(read(query));
     return result;
+  }
+
+  static void reports_between(Connection& connection, std::int64_t first, std::int64_t last,
+                              std::vector<ReportRecord>& into) {
+    Query query(connection,
+                "SELECT trial, attempt, step, metric, value FROM report WHERE trial BETWEEN ? AND ? "
+                "ORDER BY trial, attempt, step, metric",
+                first, last);
+    while (query.next()) into.push_back(read_report(query));
   }
 
   std::pair<StudyHead, std::int64_t> head_of(Connection& connection, std::int64_t study) const {

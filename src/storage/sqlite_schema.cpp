@@ -141,7 +141,16 @@ UPDATE trial SET state = old_state;
 ALTER TABLE trial DROP COLUMN old_state;
 ALTER TABLE trial ADD COLUMN parent INTEGER NOT NULL DEFAULT -1;
 ALTER TABLE trial ADD COLUMN replaces INTEGER NOT NULL DEFAULT -1;
-CREATE INDEX trial_open ON trial(study, state, front DESC, id) WHERE state = 'queued' OR state = 'running';
+-- The objective of a completed trial, the smaller the better.
+ALTER TABLE trial ADD COLUMN loss REAL;
+UPDATE trial SET loss = (
+  SELECT json_extract(trial.metrics, '$."' || json_extract(spec, '$.objectives[0].metric') || '"') *
+    iif(json_extract(spec, '$.objectives[0].direction') = 'minimize', 1, -1)
+  FROM revision WHERE revision.study = trial.study AND revision.number = trial.revision)
+WHERE state = 'completed';
+CREATE INDEX trial_open ON trial(study, state, front DESC, id)
+  WHERE state = 'queued' OR state = 'running' OR state = 'paused';
+CREATE INDEX trial_best ON trial(study, loss, id) WHERE loss IS NOT NULL;
 
 CREATE TABLE worker(
   study INTEGER NOT NULL REFERENCES study(id),

@@ -67,6 +67,7 @@ class Told {
   void put(const TrialRecord& trial) {
     Delta delta = next_delta();
     delta.head.next_trial = std::max(delta.head.next_trial, trial.number + 1);
+    delta.head.cancelled += trial.state == TrialState::cancelled ? 1 : 0;
     delta.trials.push_back(trial);
     history_.apply(delta);
   }

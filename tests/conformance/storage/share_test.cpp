@@ -1,4 +1,6 @@
 // What several workers of one study share: the queue, the suggester, pauses, and who lives.
+#include <algorithm>
+
 #include "fixture.hpp"
 
 namespace krigon::testing {
@@ -202,6 +204,65 @@ TEST_P(Share, AProposalIsMadeAnewUntilItIsTaken) {
   // Nor when it waits for its second attempt.
   apply(ReleaseTrial{0, storage->attempts(study, 0).at(0).fence, "leaves"});
   expect_refused<ConflictError>(revise);
+}
+
+TEST_P(Share, AWindowHoldsTheNewestTheBestAndTheOpen) {
+  for (const auto direction : {Direction::minimize, Direction::maximize}) {
+    study = make_study(direction);
+    for (int i = 0; i < 30; ++i) {
+      const auto f = fence(apply(running_trial(i)));
+      apply(ReportStep{i, f, 1, {{"loss", i + 0.5}, {"other", 1.0}}});
+      if (i % 10 == 3) continue;  // runs on
+      if (i % 10 == 4) {
+        apply(PauseTrial{i, f, ""});
+      } else if (i % 10 == 5) {
+        apply(ReleaseTrial{i, f, ""});
+      } else if (i % 10 == 6) {
+        apply(StopTrial{i, f, ""});
+      } else {
+        apply(CompleteTrial{i, f, {{"loss", static_cast<double>((i * 7) % 10)}}, 0});
+      }
+    }
+    const auto whole = storage->window(study, 0, 0);
+    EXPECT_EQ(describe(whole.trials), describe(storage->trials(study, {})));
+    EXPECT_EQ(whole.reports.size(), 60u);
+    EXPECT_EQ(whole.sequence, storage->head(study).sequence);
+
+    const auto some = storage->window(study, 20, 4);
+    std::vector<std::int64_t> numbers;
+    for (const auto& trial : some.trials) numbers.push_back(trial.number);
+    // Of 0, 1, 2, 7, 8, 9 and ten more: 0 and 10 have 0, 13 would have 1 but runs, 8 has 6, 9 and 19 have 3, ...
+    const auto expected = direction == Direction::minimize
+                              ? std::vector<std::int64_t>{0, 3, 4, 5, 9, 10, 13, 14, 15, 19}
+                              : std::vector<std::int64_t>{1, 3, 4, 5, 7, 11, 13, 14, 15, 17};
+    auto old = numbers;
+    old.erase(std::find(old.begin(), old.end(), 20), old.end());
+    EXPECT_EQ(old, expected);
+    EXPECT_EQ(numbers.size(), expected.size() + 10);
+    EXPECT_EQ(some.reports.size(), 2 * numbers.size());
+    EXPECT_TRUE(storage->window(study, 30, 0).trials.size() == 9u);
+  }
+}
+
+TEST_P(Share, ChangesComeInPortions) {
+  for (int i = 0; i < 5; ++i) {
+    const auto f = fence(apply(running_trial(i)));
+    apply(ReportStep{i, f, 1, {{"loss", 0.5}}});
+    apply(RecordDecision{i, f, 1, "continue", nullptr});
+  }
+  const auto whole = storage->changes_since(study, 0);
+  Delta gathered;
+  while (gathered.sequence < whole.sequence) {
+    const auto part = storage->changes_since(study, gathered.sequence, 4);
+    EXPECT_EQ(part.sequence, std::min(gathered.sequence + 4, whole.sequence));
+    EXPECT_EQ(part.head.sequence, whole.sequence);
+    gathered.sequence = part.sequence;
+    gathered.reports.insert(gathered.reports.end(), part.reports.begin(), part.reports.end());
+    gathered.decisions.insert(gathered.decisions.end(), part.decisions.begin(), part.decisions.end());
+  }
+  EXPECT_EQ(describe(gathered.reports), describe(whole.reports));
+  EXPECT_EQ(describe(gathered.decisions), describe(whole.decisions));
+  EXPECT_TRUE(storage->changes_since(study, whole.sequence, 4).trials.empty());
 }
 
 TEST_P(Share, WorkersAreThoseThatBeat) {

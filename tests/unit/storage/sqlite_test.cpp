@@ -150,6 +150,8 @@ TEST_F(SqliteTest, AFileOfTheFirstSchemaKeepsItsTrials) {
   EXPECT_EQ(trials[0].metrics.at("loss"), 0.25);
   EXPECT_EQ(trials[0].proposal.parent, -1);
   EXPECT_EQ(storage->next_queued(study.id).value().number, 1);
+  Connection connection(path, Connection::Mode::read_write);
+  EXPECT_EQ(number(connection, "SELECT count(*) FROM trial WHERE loss = 0.25"), 1);
   LeaseNext next;
   next.worker = "w";
   EXPECT_EQ(storage->apply(study.id, next).trial.value().number, 1);
