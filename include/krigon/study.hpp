@@ -34,12 +34,26 @@ struct TrialView {
   std::string reason;     ///< why it failed, was stopped or cancelled; empty otherwise
 };
 
+/// How trials are stopped early. Options that a type does not name have no effect with it.
 struct EarlyStopping {
-  std::string type = "none";   ///< none, asha, median
-  std::int64_t min_steps = 1;  ///< no trial is stopped before this step
+  /// none, asha, hyperband, bohb, median, percentile, patience, threshold, wilcoxon, curve or pbt
+  std::string type = "none";
+  std::int64_t min_steps = 1;  ///< no trial is stopped or paused before this step
   std::int64_t max_steps = 0;  ///< the step at which a trial is complete; 0: not known
-  double reduction = 3;        ///< asha: one in `reduction` goes on from each rung
-  std::int64_t startup = 5;    ///< median: completed trials needed before any is stopped
+  double reduction = 3;        ///< asha, hyperband, bohb: one in `reduction` goes on from each rung
+  std::int64_t startup = 5;    ///< median, percentile, curve: completed trials needed before any is stopped
+  std::int64_t brackets = 1;   ///< asha: ladders of rungs; the s-th begins at min_steps * reduction^s
+  bool promote = false;        ///< asha: trials pause at each rung, and the best are taken up again
+  double percentile = 25;      ///< percentile: this best share of the trials goes on, in percent
+  std::int64_t patience = 10;  ///< patience: steps without improvement after which a trial is stopped
+  double delta = 0;            ///< patience: what is no more than this is no improvement
+  std::optional<double> bound = {};  ///< threshold: an objective that is worse stops the trial
+  double p_value = 0.1;              ///< wilcoxon: significance of being worse than the best trial
+  double probability = 0.05;         ///< curve: stopped when beating the best is less probable
+  std::int64_t population = 20;      ///< pbt: trials that are trained at a time
+  std::int64_t interval = 0;         ///< pbt: steps between two comparisons, at least 1
+  double quantile = 0.25;            ///< pbt: the worst share, replaced by clones of the best share
+  double resample = 0.25;            ///< pbt: chance that a clone's parameter is drawn anew
 };
 
 struct StudyOptions {

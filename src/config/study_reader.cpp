@@ -11,6 +11,7 @@
 
 #include "config/checks.hpp"
 #include "config/command.hpp"
+#include "config/early_stopping_reader.hpp"
 #include "config/field.hpp"
 #include "config/scalar.hpp"
 #include "config/space_reader.hpp"
@@ -46,7 +47,6 @@ class StudyReader {
   void check_variables(const Field& parameters);
   void read_env(const Field& field, const CommandNames& names);
   void read_budget(const Field& field);
-  void read_early_stopping(const Field& field);
   void read_resources(const Field& field);
   void read_sampler(const Field& field, bool space_is_whole);
   void read_on_best(const Field& field, const CommandNames& names);
@@ -230,55 +230,6 @@ void StudyReader::read_budget(const Field& field) {
                   {"timeout", "write 'time'"}});
 }
 
-void StudyReader::read_early_stopping(const Field& field) {
-  if (!field) return;
-  EarlyStopping& e = study_.spec.early_stopping;
-  const std::vector<std::string> types{"asha", "median", "none"};
-  const Field::WrongWords wrong{{"hyperband", "asha comes closest"},
-                                {"successive_halving", "write asha"},
-                                {"false", "write none"},
-                                {"off", "write none"},
-                                {"no", "write none"}};
-  if (field.is(Node::Kind::scalar)) {  // early_stopping: none
-    if (const auto type = field.word(types, wrong)) e.type = *type;
-    if (e.type == "asha") field.error("asha needs max_steps: write {type: asha, max_steps: 27}");
-    return;
-  }
-  Section section(field);
-  const Field type = section.require("type", "asha, median or none");
-  const auto word = type.word(types, wrong);
-  const Field max_steps = section.take("max_steps");
-  const Field min_steps = section.take("min_steps");
-  const Field reduction = section.take("reduction");
-  const Field startup = section.take("startup");
-  const auto most = max_steps.integer(1);
-  const auto least = min_steps.integer(1);
-  const auto ratio = reduction.number();
-  const auto first = startup.integer(1);
-  if (ratio && !(*ratio > 1 && *ratio <= 1000)) {
-    reduction.error(fmt::format("found {}, expected a number above 1, such as 3", to_string(*ratio)));
-  }
-  if (most && least && *least > *most) {
-    min_steps.error(fmt::format("min_steps ({}) must not be above max_steps ({})", *least, *most));
-  }
-  section.finish({{"max_epochs", "write 'max_steps'"},
-                  {"grace_period", "write 'min_steps'"},
-                  {"eta", "write 'reduction'"},
-                  {"reduction_factor", "write 'reduction'"}});
-  if (!word) return;
-  e = {*word, least.value_or(e.min_steps), most.value_or(e.max_steps), ratio.value_or(e.reduction),
-       first.value_or(e.startup)};
-  const auto unused = [&](const Field& f) {
-    if (f) f.warning(fmt::format("has no effect with type {}", *word));
-  };
-  if (*word == "asha" && !max_steps) {
-    field.error("asha needs 'max_steps', the number of steps after which a trial is complete");
-  }
-  if (*word == "none") unused(min_steps);
-  if (*word != "asha") unused(reduction);
-  if (*word != "median") unused(startup);
-}
-
 void StudyReader::read_resources(const Field& field) {
   Section section(field);
   ResourceSpec& r = study_.spec.resources;
@@ -444,7 +395,7 @@ LoadedStudy StudyReader::read() {
   if (trial) check_variables(parameters);
   const Field budget = section.take("budget");
   read_budget(budget);
-  read_early_stopping(section.take("early_stopping"));
+  study_.spec.early_stopping = read_early_stopping(section.take("early_stopping"));
   read_resources(section.take("resources"));
   read_sampler(section.take("sampler"), whole);
   read_on_best(section.take("on_best"), names);

@@ -18,6 +18,7 @@ enum class Purpose : std::uint32_t {
   paths = 9,
   joint_sample = 10,
   vecchia = 11,
+  perturb = 12,
 };
 
 /// Counter-based random numbers, Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as

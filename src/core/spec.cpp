@@ -61,18 +61,51 @@ TrialSpec trial_from_json(const json& j) {
   return t;
 }
 
+/// Calls visit(name, member) for every option that was added after the first version of the format.
+template <class Options, class Visit>
+void visit_added(Options& e, const Visit& visit) {
+  visit("brackets", e.brackets);
+  visit("promote", e.promote);
+  visit("percentile", e.percentile);
+  visit("patience", e.patience);
+  visit("delta", e.delta);
+  visit("p_value", e.p_value);
+  visit("probability", e.probability);
+  visit("population", e.population);
+  visit("interval", e.interval);
+  visit("quantile", e.quantile);
+  visit("resample", e.resample);
+}
+
 json to_json(const EarlyStopping& e) {
-  return {{"type", e.type},
-          {"min_steps", e.min_steps},
-          {"max_steps", e.max_steps},
-          {"reduction", e.reduction},
-          {"startup", e.startup}};
+  json j{{"type", e.type},
+         {"min_steps", e.min_steps},
+         {"max_steps", e.max_steps},
+         {"reduction", e.reduction},
+         {"startup", e.startup}};
+  // Only what is set: a study stored by an earlier version stays equal to its file.
+  const EarlyStopping defaults;
+  json unset;
+  visit_added(defaults, [&](const char* name, const auto& value) { unset[name] = value; });
+  visit_added(e, [&](const char* name, const auto& value) {
+    if (unset.at(name) != json(value)) j[name] = value;
+  });
+  if (e.bound) j["bound"] = *e.bound;
+  return j;
 }
 
 EarlyStopping early_stopping_from_json(const json& j) {
-  return {j.at("type").get<std::string>(), j.at("min_steps").get<std::int64_t>(),
-          j.at("max_steps").get<std::int64_t>(), j.at("reduction").get<double>(),
-          j.at("startup").get<std::int64_t>()};
+  EarlyStopping e;
+  j.at("type").get_to(e.type);
+  j.at("min_steps").get_to(e.min_steps);
+  j.at("max_steps").get_to(e.max_steps);
+  j.at("reduction").get_to(e.reduction);
+  j.at("startup").get_to(e.startup);
+  visit_added(e, [&](const char* name, auto& value) {
+    if (j.contains(name)) j.at(name).get_to(value);
+  });
+  if (j.contains("bound")) e.bound = j.at("bound").get<double>();
+  return e;
 }
 
 json to_json(const ResourceSpec& r) {

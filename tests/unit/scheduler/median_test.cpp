@@ -1,8 +1,8 @@
-#include "scheduler/median.hpp"
-
 #include <vector>
 
 #include <gtest/gtest.h>
+
+#include "scheduler/percentile.hpp"
 
 namespace krigon {
 namespace {
@@ -36,7 +36,7 @@ class Median : public testing::Test {
     return scheduler.judge(trial);
   }
 
-  MedianScheduler scheduler{options(3)};
+  PercentileScheduler scheduler{options(3), 50, "median"};
 };
 
 // Running averages at step 2: 3, 5, 7 -> median 5. At step 3: (4+2+0)/3 = 2, (6+4+2)/3 = 4, 6 -> 4.
@@ -105,7 +105,7 @@ TEST_F(Median, AStepThatIsSkippedCountsWithTheAverageSoFar) {
 }
 
 TEST_F(Median, NeverBeforeMinStepsNorFromTheMaximumOn) {
-  MedianScheduler bounded{options(1, 4, 8)};
+  PercentileScheduler bounded{options(1, 4, 8), 50, "median"};
   for (std::int64_t step = 1; step <= 9; ++step) bounded.observe(0, 1, step, 0.0);
   bounded.observe_completed(0, 0.0);
   for (std::int64_t step = 1; step <= 9; ++step) {

@@ -1,0 +1,11 @@
+#pragma once
+
+#include "config/field.hpp"
+#include "krigon/study.hpp"
+
+namespace krigon::detail {
+
+/// The section `early_stopping`. What is wrong is reported; what is returned then is of no use.
+EarlyStopping read_early_stopping(const Field& field);
+
+}  // namespace krigon::detail

@@ -1,0 +1,106 @@
+#include "scheduler/curve.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace krigon {
+namespace {
+
+constexpr std::size_t kEach = 6;     // of the best, and of the latest, curves that are learnt from
+constexpr std::size_t kPoints = 12;  // of a curve, the last: what lies far back says little about the end
+
+}  // namespace
+
+CurveScheduler::CurveScheduler(const EarlyStopping& options, std::shared_ptr<Predictor> predictor)
+    : options_(options), predictor_(std::move(predictor)) {}
+
+void CurveScheduler::observe(std::int64_t trial, std::int64_t attempt, std::int64_t step, double loss) {
+  auto& progress = progress_[trial];
+  if (attempt < progress.attempt || !std::isfinite(loss) || step < 1) return;
+  auto& curve = progress.curve;
+  if (attempt > progress.attempt) {
+    progress.attempt = attempt;
+    while (!curve.empty() && curve.back().last >= step) curve.pop_back();
+    progress.step = curve.empty() ? 0 : curve.back().last;
+  }
+  if (step <= progress.step) return;
+  progress.step = step;
+  const std::int64_t begin = Marks::at(step);
+  progress.entered = curve.empty() || curve.back().begin < begin;
+  if (progress.entered) curve.push_back({begin, 0, 0, 0, 0});
+  auto& stretch = curve.back();
+  stretch.last = step;
+  ++stretch.reports;
+  stretch.step += static_cast<double>(step) / stretch.reports - stretch.step / stretch.reports;
+  stretch.loss += loss / stretch.reports - stretch.loss / stretch.reports;
+}
+
+void CurveScheduler::observe_completed(std::int64_t trial, double loss) {
+  if (!std::isfinite(loss)) return;
+  ++completed_;
+  best_ = std::min(best_, loss);
+  const auto found = progress_.find(trial);
+  if (found == progress_.end()) return;
+  Whole whole{trial, loss, {}};
+  const auto last = static_cast<double>(options_.max_steps);
+  const auto& curve = found->second.curve;
+  for (auto i = curve.size() - std::min(curve.size(), kPoints); i < curve.size(); ++i) {
+    if (curve[i].step < last) whole.points.push_back({curve[i].step, curve[i].loss});
+  }
+  whole.points.push_back({last, loss});
+  progress_.erase(found);
+  const auto place = std::upper_bound(bests_.begin(), bests_.end(), loss,
+                                      [](double value, const Whole& other) { return value < other.loss; });
+  bests_.insert(place, whole);
+  if (bests_.size() > kEach) bests_.pop_back();
+  latest_.push_back(std::move(whole));
+  if (latest_.size() > kEach) latest_.erase(latest_.begin());
+  if (completed_ >= options_.startup && 2 * completed_ >= 3 * learnt_) learn_from_now_on();
+}
+
+void CurveScheduler::learn_from_now_on() {
+  learnt_ = completed_;
+  model_.reset();
+  lessons_.clear();
+  for (const auto& whole : bests_) lessons_.push_back(whole.points);
+  for (const auto& whole : latest_) {
+    const bool there = std::any_of(bests_.begin(), bests_.end(),
+                                   [&](const Whole& other) { return other.trial == whole.trial; });
+    if (!there) lessons_.push_back(whole.points);
+  }
+}
+
+void CurveScheduler::observe_state(std::int64_t trial, TrialState state, std::int64_t, std::int64_t) {
+  // A completed one is dealt with when its loss is known.
+  if (ended(state) && state != TrialState::completed) progress_.erase(trial);
+}
+
+Judgement CurveScheduler::judge(std::int64_t trial) {
+  const auto found = progress_.find(trial);
+  if (found == progress_.end() || !found->second.entered) return {};
+  const auto& progress = found->second;
+  const std::int64_t step = progress.step;
+  if (step < options_.min_steps || step >= options_.max_steps || lessons_.empty() || !predictor_) return {};
+  const auto last = static_cast<double>(options_.max_steps);
+  if (!model_) model_ = predictor_->learn(lessons_, last);
+  std::vector<CurvePoint> sofar;
+  const auto& curve = progress.curve;
+  for (auto i = curve.size() - std::min(curve.size(), kPoints); i < curve.size(); ++i) {
+    sofar.push_back({curve[i].step, curve[i].loss});
+  }
+  const auto probability = model_->probability_below(best_, sofar, last);
+  if (!probability) return {};
+  Judgement judgement;
+  judgement.basis = {{"rule", "curve"}, {"step", step}, {"probability", *probability}, {"best", best_}};
+  if (*probability < options_.probability) {
+    judgement.verdict = Verdict::stop;
+    judgement.reason =
+        fmt::format("at step {} it will beat the best with a probability of {:.2g}", step, *probability);
+  }
+  return judgement;
+}
+
+}  // namespace krigon
