@@ -18,11 +18,18 @@ detail::Landing& AshaPromoteScheduler::landing(std::int64_t trial, std::size_t r
   return landings[rung];
 }
 
+void AshaPromoteScheduler::forget(std::int64_t trial) {
+  if (said_ && said_->trial == trial) said_.reset();
+}
+
 void AshaPromoteScheduler::observe(std::int64_t trial, std::int64_t attempt, std::int64_t step, double loss) {
   auto& climber = climbers_[trial];
   const bool waited = climber.waiting;
   const bool climbs = detail::climbs(climber, attempt, step, loss);
-  if (waited && !climber.waiting) landing(trial, climber.goal - 1).paused.erase(climber.key(trial));
+  if (waited && !climber.waiting) {
+    landing(trial, climber.goal - 1).paused.erase(climber.key(trial));
+    forget(trial);
+  }
   if (!climbs || (options_.max_steps > 0 && step >= options_.max_steps)) return;
   const std::size_t reached = ladder_.reached(step);
   if (reached <= std::max(climber.goal, brackets_.of(trial))) return;
@@ -45,6 +52,7 @@ void AshaPromoteScheduler::observe_state(std::int64_t trial, TrialState state, s
     return;
   }
   at.paused.erase(climber.key(trial));
+  forget(trial);
   // Whoever cannot be taken up any more leaves its seat to the next; one that completed has had it.
   if (!ended(state) || state == TrialState::completed) return;
   at.entries.erase(climber.key(trial));
@@ -55,6 +63,7 @@ Judgement AshaPromoteScheduler::judge(std::int64_t trial) {
   const auto found = climbers_.find(trial);
   if (found == climbers_.end() || !found->second.waiting) return {};
   const auto& climber = found->second;
+  if (options_.max_steps > 0 && climber.step >= options_.max_steps) return {};  // it ran on, and is through
   const auto& at = landing(trial, climber.goal);
   const std::size_t n = at.entries.size(), before = detail::better(at.entries, climber.loss);
   const std::int64_t rung = ladder_.step(climber.goal);
@@ -72,11 +81,7 @@ Judgement AshaPromoteScheduler::judge(std::int64_t trial) {
 }
 
 std::optional<Continuation> AshaPromoteScheduler::continuation() {
-  if (said_) {
-    const auto& climber = climbers_[said_->trial];
-    if (climber.waiting && climber.state == TrialState::paused) return said_;
-  }
-  said_.reset();
+  if (said_) return said_;
   std::size_t rungs = 0;
   for (const auto& landings : landings_) rungs = std::max(rungs, landings.size());
   for (std::size_t rung = rungs; rung-- > 0 && !said_;) {

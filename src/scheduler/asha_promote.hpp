@@ -33,13 +33,15 @@ class AshaPromoteScheduler final : public Scheduler {
 
  private:
   detail::Landing& landing(std::int64_t trial, std::size_t rung);
+  /// It was followed, or cannot be any more.
+  void forget(std::int64_t trial);
 
   EarlyStopping options_;
   detail::Ladder ladder_;
   detail::Brackets brackets_;
   std::vector<std::vector<detail::Landing>> landings_;  ///< by bracket
   std::unordered_map<std::int64_t, detail::Climber> climbers_;
-  std::optional<Continuation> said_;
+  std::optional<Continuation> said_;  ///< until it was followed
 };
 
 }  // namespace krigon

@@ -79,6 +79,10 @@ void HyperbandScheduler::note_ready(const Place& place) {
   }
 }
 
+void HyperbandScheduler::forget(std::int64_t trial) {
+  if (said_ && said_->trial == trial) said_.reset();
+}
+
 void HyperbandScheduler::observe(std::int64_t trial, std::int64_t attempt, std::int64_t step, double loss) {
   const Place place = place_of(trial);
   auto& climber = climbers_[trial];
@@ -86,7 +90,10 @@ void HyperbandScheduler::observe(std::int64_t trial, std::int64_t attempt, std::
   const bool climbs = detail::climbs(climber, attempt, step, loss);
   auto& landings = bracket_at(place).landings;
   const bool left = waited && !climber.waiting;
-  if (left) landings[climber.goal - 1].paused.erase(climber.key(trial));
+  if (left) {
+    landings[climber.goal - 1].paused.erase(climber.key(trial));
+    forget(trial);
+  }
   const bool comes = climbs && climber.goal < landings.size() && step < options_.max_steps &&
                      step >= step_at(place.s, climber.goal);
   if (comes) {
@@ -112,6 +119,7 @@ void HyperbandScheduler::observe_state(std::int64_t trial, TrialState state, std
       at.paused.insert(climber.key(trial));
     } else {
       at.paused.erase(climber.key(trial));
+      forget(trial);
     }
   }
   if (ended(state)) {
@@ -126,6 +134,7 @@ Judgement HyperbandScheduler::judge(std::int64_t trial) {
   const auto found = climbers_.find(trial);
   if (found == climbers_.end() || !found->second.waiting) return {};
   const auto& climber = found->second;
+  if (options_.max_steps > 0 && climber.step >= options_.max_steps) return {};  // it ran on, and is through
   const Place place = place_of(trial);
   const auto& at = bracket_at(place).landings[climber.goal];
   const std::size_t n = at.entries.size(), before = detail::better(at.entries, climber.loss);
@@ -144,11 +153,7 @@ Judgement HyperbandScheduler::judge(std::int64_t trial) {
 }
 
 std::optional<Continuation> HyperbandScheduler::continuation() {
-  if (said_) {
-    const auto& climber = climbers_[said_->trial];
-    if (climber.waiting && climber.state == TrialState::paused) return said_;
-  }
-  said_.reset();
+  if (said_) return said_;
   if (ready_.empty()) return said_;
   const std::int64_t number = *ready_.begin();
   const Bracket& bracket = brackets_.at(number);

@@ -59,6 +59,8 @@ class HyperbandScheduler final : public Scheduler {
   /// The rung of a bracket that has somebody to take up, the highest; nullopt where there is none.
   std::optional<std::size_t> ready_rung(const Bracket& bracket) const;
   void note_ready(const Place& place);
+  /// It was followed, or cannot be any more.
+  void forget(std::int64_t trial);
 
   std::string name_;
   EarlyStopping options_;
@@ -69,7 +71,7 @@ class HyperbandScheduler final : public Scheduler {
   std::unordered_map<std::int64_t, Bracket> brackets_;
   std::set<std::int64_t> ready_;  ///< brackets in which somebody can be taken up
   std::unordered_map<std::int64_t, detail::Climber> climbers_;
-  std::optional<Continuation> said_;
+  std::optional<Continuation> said_;  ///< until it was followed
 };
 
 }  // namespace krigon

@@ -57,7 +57,7 @@ void PbtScheduler::observe_state(std::int64_t trial, TrialState state, std::int6
   member.state = state;
   if (!ended(state) || state == TrialState::completed) return;
   ++lost_;
-  if (!member.entries.empty() && state != TrialState::cancelled && !member.replaced) {
+  if (!member.entries.empty() && state == TrialState::stopped && !member.replaced) {
     waiting_.emplace(trial, member.entries.back().stretch);
     order_.insert(trial);
   }

@@ -24,8 +24,7 @@ namespace krigon {
 /// it has come as far. Only who is still trained is cloned: where fewer trials run at a time than the
 /// population has, there may be nobody, and then nobody is stopped.
 ///
-/// A trial that failed or was taken away makes room for a new one, unless it came as far as a comparison and
-/// failed: then for a clone too.
+/// A trial that failed or was taken away makes room for a new one.
 class PbtScheduler final : public Scheduler {
  public:
   explicit PbtScheduler(const EarlyStopping& options) : options_(options) {}
