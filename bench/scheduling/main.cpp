@@ -1,0 +1,207 @@
+// What early stopping saves: learning curves on a virtual clock, through the schedulers as they are in
+// production, with 1, 25 and 10,000 workers and random points.
+//
+//   krigon-bench-scheduling [--quick]
+//
+// Quality is the loss, without noise, of the best completed trial; the target is what one of so many random
+// points reaches at its end. Problems and formulas: problems.hpp.
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "backend/choose.hpp"
+#include "model/curves.hpp"
+#include "problems.hpp"
+#include "scheduler/schedulers.hpp"
+#include "simulation.hpp"
+
+namespace {
+
+using namespace krigon;
+using namespace krigon::bench;
+
+constexpr Problem kProblems[] = {Problem::smooth, Problem::crossing, Problem::hard};
+
+struct Rule {
+  std::string label;
+  EarlyStopping options;
+  std::size_t least_workers = 1, most_workers = 10'000;
+};
+
+std::vector<Rule> rules() {
+  const auto with = [](const char* type, auto change) {
+    EarlyStopping o;
+    o.type = type;
+    o.max_steps = kMaxSteps;
+    change(o);
+    return o;
+  };
+  const auto plain = [](EarlyStopping&) {};
+  return {{"none", with("none", plain)},
+          {"asha (stop)", with("asha", plain)},
+          {"asha (promote)", with("asha", [](auto& o) { o.promote = true; })},
+          {"hyperband", with("hyperband", plain)},
+          {"median", with("median", plain)},
+          {"percentile 25", with("percentile", plain)},
+          {"patience 10", with("patience", [](auto& o) { o.delta = 0.005; })},
+          // A forecast takes a millisecond, which ten thousand workers do not wait for.
+          {"curve", with("curve", plain), 1, 25},
+          // With fewer workers than members nobody is there to be cloned.
+          {"pbt", with("pbt", [](auto& o) { o.interval = 9, o.population = 25; }), 25, 25}};
+}
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const std::size_t n = values.size();
+  return n % 2 == 1 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
+}
+
+class Bench {
+ public:
+  explicit Bench(bool quick) : quick_(quick) {
+    predictor_ = make_curve_predictor(choose_backend("cpu", 1000).backend);
+  }
+
+  int run() {
+    for (const std::size_t workers : {std::size_t{1}, std::size_t{25}, std::size_t{10'000}}) table(workers);
+    scaling();
+    crossing();
+    fmt::print("\n{}", bars_);
+    return 0;
+  }
+
+ private:
+  Setting setting(Problem problem, const EarlyStopping& options, std::size_t workers,
+                  std::uint64_t seed) const {
+    const auto make = [this, options] {
+      return make_study_scheduler(options, {Direction::minimize, predictor_});
+    };
+    return {problem, make, workers, seed, 0, 0};
+  }
+
+  void bar(const std::string& what, bool reached) {
+    bars_ += fmt::format("{:72} {}\n", what, reached ? "reached" : "NOT REACHED");
+  }
+
+  void table(std::size_t workers) {
+    // One in so many random points: as hard as a study with so many workers would want it.
+    const double one_in = workers == 1 ? 100 : workers == 25 ? 1000 : 20'000;
+    const std::uint64_t seeds = quick_ ? 1 : workers == 1 ? 21 : workers == 25 ? 9 : 3;
+    if (quick_ && workers > 25) return;
+    fmt::print("{} workers, until one of {} random points is matched, median of {} seeds\n", workers, one_in,
+               seeds);
+    fmt::print("{:9} {:15} {:>12} {:>8} {:>12} {:>8} {:>9} {:>6}\n", "problem", "rule", "steps", "saved",
+               "time", "faster", "trials", "busy");
+    for (const Problem problem : kProblems) {
+      const double target = quantile(problem, 1 / one_in);
+      double none_steps = 0, none_time = 0;
+      for (const auto& rule : rules()) {
+        if (workers < rule.least_workers || workers > rule.most_workers) continue;
+        std::vector<double> steps, time, trials, busy;
+        for (std::uint64_t seed = 0; seed < seeds; ++seed) {
+          Setting s = setting(problem, rule.options, workers, seed);
+          s.target = target;
+          s.budget = static_cast<std::int64_t>(20 * one_in) * kMaxSteps;
+          const Result r = simulate(s);
+          const double missing = r.reached ? 1 : INFINITY;
+          steps.push_back(missing * static_cast<double>(r.steps));
+          time.push_back(missing * r.time);
+          trials.push_back(static_cast<double>(r.trials));
+          busy.push_back(r.busy);
+        }
+        const double m = median(steps), t = median(time);
+        if (rule.label == "none") none_steps = m, none_time = t;
+        const double saved = none_steps / m, faster = none_time / t;
+        fmt::print("{:9} {:15} {:12.0f} {:7.1f}x {:12.0f} {:7.1f}x {:9.0f} {:5.0f}%\n", name_of(problem),
+                   rule.label, m, saved, t, faster, median(trials), 100 * median(busy));
+        if (rule.label.starts_with("asha (stop)") && workers == 25) {
+          bar(fmt::format("asha needs 5 times less compute, {}, 25 workers: {:.1f}x", name_of(problem),
+                          saved),
+              saved >= 5);
+        }
+      }
+    }
+    fmt::print("\n");
+  }
+
+  /// Li et al. 2020, section 4.2: ASHA's time to a good configuration falls nearly linearly with workers.
+  void scaling() {
+    const double target = quantile(Problem::smooth, 1.0 / 1000);
+    const std::uint64_t seeds = quick_ ? 1 : 15;
+    fmt::print(
+        "Time to one of 1000 with more workers, smooth, median of {} seeds (Li et al. 2020: nearly linear)\n",
+        seeds);
+    fmt::print("{:15} {:>8} {:>12} {:>9} {:>11}\n", "rule", "workers", "time", "faster", "efficiency");
+    for (const auto& rule : rules()) {
+      if (!rule.label.starts_with("asha")) continue;
+      double alone = 0;
+      for (const std::size_t workers : {1, 5, 25, 125}) {
+        std::vector<double> times;
+        for (std::uint64_t seed = 0; seed < seeds; ++seed) {
+          Setting s = setting(Problem::smooth, rule.options, workers, 100 + seed);
+          s.target = target;
+          times.push_back(simulate(s).time);
+        }
+        const double time = median(times);
+        if (workers == 1) alone = time;
+        const double efficiency = alone / time / static_cast<double>(workers);
+        fmt::print("{:15} {:8} {:12.0f} {:8.1f}x {:10.0f}%\n", rule.label, workers, time, alone / time,
+                   100 * efficiency);
+        if (workers == 25) {
+          bar(fmt::format("{}: 25 workers at least half as good as linear: {:.0f}%", rule.label,
+                          100 * efficiency),
+              efficiency >= 0.5);
+        }
+      }
+    }
+    fmt::print("\n");
+  }
+
+  /// Whether stopping early loses the slow ones that win late.
+  void crossing() {
+    constexpr std::int64_t kTrials = 200;
+    const std::uint64_t seeds = quick_ ? 3 : 31;
+    fmt::print("Curves that cross: loss with the steps of {} whole trials, 25 workers, median of {} seeds\n",
+               kTrials, seeds);
+    double none = 0;
+    for (const auto& rule : rules()) {
+      if (rule.label == "curve" && quick_) continue;
+      std::vector<double> losses;
+      for (std::uint64_t seed = 0; seed < seeds; ++seed) {
+        Setting s = setting(Problem::crossing, rule.options, 25, 200 + seed);
+        s.budget = kTrials * kMaxSteps;
+        losses.push_back(simulate(s).quality);
+      }
+      const double loss = median(losses);
+      if (rule.label == "none") none = loss;
+      fmt::print("{:15} {:8.4f}  {:5.3f} of none's\n", rule.label, loss, loss / none);
+      if (rule.label.starts_with("asha")) {
+        bar(fmt::format("{}: no more than 5 % worse where curves cross: {:.3f}", rule.label, loss / none),
+            loss <= 1.05 * none);
+      }
+    }
+  }
+
+  bool quick_;
+  std::shared_ptr<Predictor> predictor_;
+  std::string bars_;
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  bool quick = false;
+  for (int i = 1; i < argc; ++i) {
+    const std::string argument = argv[i];
+    if (argument != "--quick") {
+      fmt::print(stderr, "found \"{}\", allowed is --quick\n", argument);
+      return 2;
+    }
+    quick = true;
+  }
+  return Bench(quick).run();
+}
