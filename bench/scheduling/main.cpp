@@ -26,10 +26,14 @@ using namespace krigon::bench;
 
 constexpr Problem kProblems[] = {Problem::smooth, Problem::crossing, Problem::hard};
 
+/// Whoever has not reached the target with so many times the steps that one in so many should take is given
+/// up.
+constexpr double kMostTimes = 3;
+
 struct Rule {
   std::string label;
   EarlyStopping options;
-  std::size_t least_workers = 1, most_workers = 10'000;
+  std::size_t least_workers = 1, most_workers = 25;
 };
 
 std::vector<Rule> rules() {
@@ -41,17 +45,22 @@ std::vector<Rule> rules() {
     return o;
   };
   const auto plain = [](EarlyStopping&) {};
-  return {{"none", with("none", plain)},
-          {"asha (stop)", with("asha", plain)},
-          {"asha (promote)", with("asha", [](auto& o) { o.promote = true; })},
-          {"hyperband", with("hyperband", plain)},
-          {"median", with("median", plain)},
-          {"percentile 25", with("percentile", plain)},
-          {"patience 10", with("patience", [](auto& o) { o.delta = 0.005; })},
-          // A forecast takes a millisecond, which ten thousand workers do not wait for.
-          {"curve", with("curve", plain), 1, 25},
-          // With fewer workers than members nobody is there to be cloned.
-          {"pbt", with("pbt", [](auto& o) { o.interval = 9, o.population = 25; }), 25, 25}};
+  return {
+      {"none", with("none", plain), 1, 10'000},
+      {"asha", with("asha", plain), 1, 10'000},
+      {"asha, promote", with("asha", [](auto& o) { o.promote = true; }), 1, 10'000},
+      {"asha, 3 brackets", with("asha", [](auto& o) { o.brackets = 3; })},
+      // For who knows that curves say nothing at first.
+      {"asha, min 9", with("asha", [](auto& o) { o.min_steps = 9; }), 1, 10'000},
+      {"hyperband", with("hyperband", plain), 1, 10'000},
+      {"median", with("median", plain), 1, 10'000},
+      {"percentile 25", with("percentile", plain)},
+      {"patience 10", with("patience", [](auto& o) { o.delta = 0.005; })},
+      // A forecast takes a millisecond, which ten thousand workers do not wait for.
+      {"curve", with("curve", plain)},
+      // With fewer workers than members nobody is there to be cloned.
+      {"pbt", with("pbt", [](auto& o) { o.interval = 9, o.population = 25; }), 25, 25},
+  };
 }
 
 double median(std::vector<double> values) {
@@ -84,48 +93,62 @@ class Bench {
   }
 
   void bar(const std::string& what, bool reached) {
-    bars_ += fmt::format("{:72} {}\n", what, reached ? "reached" : "NOT REACHED");
+    bars_ += fmt::format("{:76} {}\n", what, reached ? "reached" : "NOT REACHED");
   }
 
   void table(std::size_t workers) {
-    // One in so many random points: as hard as a study with so many workers would want it.
+    // As hard as a study with so many workers would want it.
     const double one_in = workers == 1 ? 100 : workers == 25 ? 1000 : 20'000;
-    const std::uint64_t seeds = quick_ ? 1 : workers == 1 ? 21 : workers == 25 ? 9 : 3;
+    const std::uint64_t seeds = quick_ ? 1 : workers == 1 ? 21 : workers == 25 ? 15 : 1;
     if (quick_ && workers > 25) return;
     fmt::print("{} workers, until one of {} random points is matched, median of {} seeds\n", workers, one_in,
                seeds);
-    fmt::print("{:9} {:15} {:>12} {:>8} {:>12} {:>8} {:>9} {:>6}\n", "problem", "rule", "steps", "saved",
+    fmt::print("{:9} {:17} {:>10} {:>7} {:>10} {:>7} {:>8} {:>6}\n", "problem", "rule", "steps", "saved",
                "time", "faster", "trials", "busy");
     for (const Problem problem : kProblems) {
-      const double target = quantile(problem, 1 / one_in);
-      double none_steps = 0, none_time = 0;
+      Spent none;
       for (const auto& rule : rules()) {
         if (workers < rule.least_workers || workers > rule.most_workers) continue;
-        std::vector<double> steps, time, trials, busy;
-        for (std::uint64_t seed = 0; seed < seeds; ++seed) {
-          Setting s = setting(problem, rule.options, workers, seed);
-          s.target = target;
-          s.budget = static_cast<std::int64_t>(20 * one_in) * kMaxSteps;
-          const Result r = simulate(s);
-          const double missing = r.reached ? 1 : INFINITY;
-          steps.push_back(missing * static_cast<double>(r.steps));
-          time.push_back(missing * r.time);
-          trials.push_back(static_cast<double>(r.trials));
-          busy.push_back(r.busy);
+        const Spent spent = spent_on(problem, rule, workers, one_in, seeds);
+        if (rule.label == "none") none = spent;
+        const double saved = none.steps / spent.steps;
+        if (std::isinf(spent.steps)) {
+          fmt::print("{:9} {:17} not reached with {:.0f} steps\n", name_of(problem), rule.label,
+                     kMostTimes * one_in * kMaxSteps);
+        } else {
+          fmt::print("{:9} {:17} {:10.0f} {:6.1f}x {:10.0f} {:6.1f}x {:8.0f} {:5.0f}%\n", name_of(problem),
+                     rule.label, spent.steps, saved, spent.time, none.time / spent.time, spent.trials,
+                     100 * spent.busy);
         }
-        const double m = median(steps), t = median(time);
-        if (rule.label == "none") none_steps = m, none_time = t;
-        const double saved = none_steps / m, faster = none_time / t;
-        fmt::print("{:9} {:15} {:12.0f} {:7.1f}x {:12.0f} {:7.1f}x {:9.0f} {:5.0f}%\n", name_of(problem),
-                   rule.label, m, saved, t, faster, median(trials), 100 * median(busy));
-        if (rule.label.starts_with("asha (stop)") && workers == 25) {
-          bar(fmt::format("asha needs 5 times less compute, {}, 25 workers: {:.1f}x", name_of(problem),
-                          saved),
+        if ((rule.label == "asha" || rule.label == "asha, min 9") && workers == 25) {
+          bar(fmt::format("{}: 5 times less compute than none, {}, 25 workers: {:.1f}x", rule.label,
+                          name_of(problem), saved),
               saved >= 5);
         }
       }
     }
     fmt::print("\n");
+  }
+
+  /// Medians over seeds; infinite where the target was not reached.
+  struct Spent {
+    double steps = 0, time = 0, trials = 0, busy = 0;
+  };
+  Spent spent_on(Problem problem, const Rule& rule, std::size_t workers, double one_in,
+                 std::uint64_t seeds) const {
+    std::vector<double> steps, time, trials, busy;
+    const double target = quantile(problem, 1 / one_in);
+    for (std::uint64_t seed = 0; seed < seeds; ++seed) {
+      Setting s = setting(problem, rule.options, workers, seed);
+      s.target = target;
+      s.budget = static_cast<std::int64_t>(kMostTimes * one_in) * kMaxSteps;
+      const Result r = simulate(s);
+      steps.push_back(r.reached ? static_cast<double>(r.steps) : INFINITY);
+      time.push_back(r.reached ? r.time : INFINITY);
+      trials.push_back(static_cast<double>(r.trials));
+      busy.push_back(r.busy);
+    }
+    return {median(steps), median(time), median(trials), median(busy)};
   }
 
   /// Li et al. 2020, section 4.2: ASHA's time to a good configuration falls nearly linearly with workers.
@@ -135,9 +158,9 @@ class Bench {
     fmt::print(
         "Time to one of 1000 with more workers, smooth, median of {} seeds (Li et al. 2020: nearly linear)\n",
         seeds);
-    fmt::print("{:15} {:>8} {:>12} {:>9} {:>11}\n", "rule", "workers", "time", "faster", "efficiency");
+    fmt::print("{:17} {:>8} {:>12} {:>9} {:>11}\n", "rule", "workers", "time", "faster", "efficiency");
     for (const auto& rule : rules()) {
-      if (!rule.label.starts_with("asha")) continue;
+      if (rule.label != "asha" && rule.label != "asha, promote") continue;
       double alone = 0;
       for (const std::size_t workers : {1, 5, 25, 125}) {
         std::vector<double> times;
@@ -149,7 +172,7 @@ class Bench {
         const double time = median(times);
         if (workers == 1) alone = time;
         const double efficiency = alone / time / static_cast<double>(workers);
-        fmt::print("{:15} {:8} {:12.0f} {:8.1f}x {:10.0f}%\n", rule.label, workers, time, alone / time,
+        fmt::print("{:17} {:8} {:12.0f} {:8.1f}x {:10.0f}%\n", rule.label, workers, time, alone / time,
                    100 * efficiency);
         if (workers == 25) {
           bar(fmt::format("{}: 25 workers at least half as good as linear: {:.0f}%", rule.label,
@@ -178,8 +201,8 @@ class Bench {
       }
       const double loss = median(losses);
       if (rule.label == "none") none = loss;
-      fmt::print("{:15} {:8.4f}  {:5.3f} of none's\n", rule.label, loss, loss / none);
-      if (rule.label.starts_with("asha")) {
+      fmt::print("{:17} {:8.4f}  {:5.3f} of none's\n", rule.label, loss, loss / none);
+      if (rule.label == "asha" || rule.label == "asha, promote") {
         bar(fmt::format("{}: no more than 5 % worse where curves cross: {:.3f}", rule.label, loss / none),
             loss <= 1.05 * none);
       }

@@ -2,10 +2,8 @@
 
 #include <algorithm>
 #include <limits>
-#include <optional>
 #include <queue>
 #include <stdexcept>
-#include <tuple>
 #include <unordered_map>
 #include <utility>
 
@@ -68,7 +66,7 @@ class Simulation {
         go_on(said->trial, trial);
       } else if (said) {
         const auto& parent = trials_.at(said->trial);
-        auto parameters = perturb(space(), parent.parameters, setting_.seed, next, said->resample);
+        auto parameters = perturb(space(), parent.parameters, setting_.seed, first_ + next, said->resample);
         Random random(setting_.seed, luck(next), Purpose::local_search);
         const Shape shape = shape_of(setting_.problem, parameters, random);
         begin(
