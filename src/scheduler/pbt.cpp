@@ -70,8 +70,10 @@ std::vector<std::int64_t> PbtScheduler::donors(std::int64_t stretch, std::int64_
   std::vector<std::int64_t> found;
   const auto at = stretches_.find(stretch);
   if (at == stretches_.end()) return found;
-  const auto all = static_cast<double>(at->second.size());
-  const auto best = static_cast<std::size_t>(std::max(1.0, options_.quantile * all));
+  // Whoever is to be replaced counted among them when it was judged, and has been withdrawn since.
+  const auto all = static_cast<double>(at->second.size() + (order_.contains(trial) ? 1 : 0));
+  const auto best =
+      std::min(at->second.size(), static_cast<std::size_t>(std::max(1.0, options_.quantile * all)));
   for (std::size_t rank = 0; rank < best; ++rank) {
     const std::int64_t other = at->second.at(rank).second;
     if (other != trial && !ended(members_.at(other).state)) found.push_back(other);

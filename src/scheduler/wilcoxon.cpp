@@ -55,10 +55,7 @@ double signed_rank_p(std::span<const double> differences) {
   if (ties == 0 && d.size() <= kMostExact) return exact_tail(d.size(), static_cast<std::size_t>(plus));
   const double mean = n * (n + 1) / 4;
   const double variance = n * (n + 1) * (2 * n + 1) / 24 - ties / 48;
-  // Towards the mean by half a rank, but not beyond it.
-  const double off = plus - mean;
-  const double corrected = off - (off > 0 ? 0.5 : off < 0 ? -0.5 : 0);
-  return 0.5 * std::erfc(corrected / std::sqrt(2 * variance));
+  return 0.5 * std::erfc((plus - mean - 0.5) / std::sqrt(2 * variance));
 }
 
 }  // namespace detail

@@ -135,6 +135,46 @@ TEST_F(Asha, ANewAttemptWithdrawsTheEntriesOfTheOldOne) {
   EXPECT_EQ(report(2, 3, 0.3).basis.at("entries"), 1);
 }
 
+TEST_F(Asha, AnAttemptFromACheckpointLeavesItsEntriesBelow) {
+  report(0, 1, 0.1);
+  report(0, 3, 0.1);
+  report(0, 9, 0.1);
+  report(0, 3, 0.9, 2);
+  EXPECT_EQ(report(1, 1, 0.2).basis.at("better"), 1);
+  EXPECT_EQ(report(1, 3, 0.2).basis.at("better"), 0);
+  EXPECT_EQ(report(1, 9, 0.2).basis.at("entries"), 1);
+}
+
+TEST_F(Asha, AnAttemptThatSaysNothingAtARungKeepsItsEntryThere) {
+  report(0, 1, 0.1);
+  report(0, 3, 0.1);
+  report(0, 4, 0.9, 2);
+  EXPECT_EQ(report(1, 3, 0.2).basis.at("entries"), 2);
+}
+
+TEST_F(Asha, ABracketBeginsHigherAndIsItsOwn) {
+  auto with = options(1, 27, 3);
+  with.brackets = 3;
+  AshaScheduler brackets{with};
+  std::vector<int> trials(3);
+  const std::vector<std::int64_t> first{1, 3, 9};
+  for (std::int64_t trial = 0; trial < 1300; ++trial) {
+    for (std::int64_t step = 1; step <= 9; ++step) {
+      brackets.observe(trial, 1, step, 0.5);
+      const auto judgement = brackets.judge(trial);
+      if (judgement.basis.is_null()) continue;
+      const std::size_t bracket = judgement.basis.at("bracket");
+      EXPECT_EQ(step, first.at(bracket));
+      EXPECT_EQ(judgement.basis.at("entries"), ++trials.at(bracket)) << "with its like alone";
+      break;
+    }
+  }
+  // 9 * 3/3 : 3 * 3/2 : 1 * 3/1 of 16.5, to a trial or two.
+  EXPECT_NEAR(trials[0], 1300 * 9 / 16.5, 4);
+  EXPECT_NEAR(trials[1], 1300 * 4.5 / 16.5, 4);
+  EXPECT_NEAR(trials[2], 1300 * 3 / 16.5, 4);
+}
+
 TEST_F(Asha, AWordOfAnOldAttemptIsIgnored) {
   report(0, 1, 0.5, 2);
   report(0, 3, 0.0, 1);

@@ -1,0 +1,115 @@
+#include "scheduler/curve.hpp"
+
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace krigon {
+namespace {
+
+/// Says what it is told to, and keeps what it was asked.
+struct Oracle final : Predictor {
+  struct Model final : CurveModel {
+    explicit Model(Oracle& to) : oracle(to) {}
+    std::optional<double> probability_below(double loss, std::span<const CurvePoint> sofar,
+                                            double step) override {
+      oracle.loss = loss;
+      oracle.sofar.assign(sofar.begin(), sofar.end());
+      oracle.step = step;
+      return oracle.probability;
+    }
+    Oracle& oracle;
+  };
+  std::unique_ptr<CurveModel> learn(std::span<const std::vector<CurvePoint>> curves, double) override {
+    learnt.push_back(curves.size());
+    return std::make_unique<Model>(*this);
+  }
+  std::optional<double> probability = 0.5;
+  double loss = 0, step = 0;
+  std::vector<CurvePoint> sofar;
+  std::vector<std::size_t> learnt;
+};
+
+class Curve : public testing::Test {
+ protected:
+  static EarlyStopping options() {
+    EarlyStopping o;
+    o.type = "curve";
+    o.startup = 2;
+    o.min_steps = 2;
+    o.max_steps = 32;
+    o.probability = 0.1;
+    return o;
+  }
+  void completed(std::int64_t trial, double loss) {
+    for (std::int64_t step = 1; step <= 32; ++step) scheduler.observe(trial, 1, step, loss + 1);
+    scheduler.observe_completed(trial, loss);
+  }
+  Judgement report(std::int64_t trial, std::int64_t step, double loss, std::int64_t attempt = 1) {
+    scheduler.observe(trial, attempt, step, loss);
+    return scheduler.judge(trial);
+  }
+  std::shared_ptr<Oracle> oracle = std::make_shared<Oracle>();
+  CurveScheduler scheduler{options(), oracle};
+};
+
+TEST_F(Curve, StopsWhoWillHardlyBeatTheBest) {
+  completed(0, 3.0);
+  EXPECT_TRUE(report(9, 2, 1.0).basis.is_null()) << "one has completed, two are needed";
+  completed(1, 2.0);
+  oracle->probability = 0.1;
+  EXPECT_EQ(report(9, 3, 1.0).verdict, Verdict::go_on) << "as likely as allowed";
+  oracle->probability = 0.09;
+  const auto judgement = report(9, 4, 1.0);
+  EXPECT_EQ(judgement.verdict, Verdict::stop);
+  EXPECT_EQ(judgement.basis.at("probability"), 0.09);
+  EXPECT_EQ(oracle->loss, 2.0);
+  EXPECT_EQ(oracle->step, 32);
+}
+
+TEST_F(Curve, NeverBeforeMinStepsNorFromTheMaximumOnNorWithoutAForecast) {
+  completed(0, 3.0);
+  completed(1, 2.0);
+  oracle->probability = 0;
+  EXPECT_EQ(report(9, 1, 1.0).verdict, Verdict::go_on);
+  EXPECT_EQ(report(9, 2, 1.0).verdict, Verdict::stop);
+  EXPECT_EQ(report(9, 32, 1.0).verdict, Verdict::go_on);
+  oracle->probability.reset();
+  EXPECT_TRUE(report(8, 2, 1.0).basis.is_null());
+  CurveScheduler blind{options(), nullptr};
+  for (std::int64_t trial = 0; trial < 3; ++trial) {
+    blind.observe(trial, 1, 4, 1.0);
+    EXPECT_EQ(blind.judge(trial).verdict, Verdict::go_on);
+    blind.observe_completed(trial, 1.0);
+  }
+}
+
+TEST_F(Curve, StretchesAreMeans) {
+  completed(0, 3.0);
+  completed(1, 2.0);
+  report(9, 4, 8.0);
+  report(9, 5, 6.0);
+  report(9, 6, 5.0);
+  ASSERT_EQ(oracle->sofar.size(), 2u);  // 4 and 5; 6
+  EXPECT_DOUBLE_EQ(oracle->sofar[0].step, 4.5);
+  EXPECT_DOUBLE_EQ(oracle->sofar[0].loss, 7.0);
+  EXPECT_DOUBLE_EQ(oracle->sofar[1].loss, 5.0);
+  report(9, 6, 1.0, 2);
+  ASSERT_EQ(oracle->sofar.size(), 2u);
+  EXPECT_DOUBLE_EQ(oracle->sofar[1].loss, 1.0) << "of the new attempt alone";
+}
+
+TEST_F(Curve, LearnsAnewWhenHalfAsManyMoreHaveCompleted) {
+  for (std::int64_t trial = 0; trial < 30; ++trial) {
+    completed(trial, 100.0 - static_cast<double>(trial % 7));
+    report(1000 + trial, 2, 1.0);
+  }
+  // At 2, 3, 5, 8, 12, 18 and 27 completed trials; the best six and the latest six.
+  EXPECT_EQ(oracle->learnt.size(), 7u);
+  EXPECT_THAT(oracle->learnt,
+              testing::ElementsAre(2, 3, 5, testing::Ge(6), testing::_, testing::_, testing::Le(12)));
+}
+
+}  // namespace
+}  // namespace krigon
