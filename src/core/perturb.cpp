@@ -50,7 +50,7 @@ struct Perturb {
 
   Value operator()(const RealDomain& d) const {
     const double value = std::get<double>(parent), by = factor();
-    const double wanted = value != 0 ? value * by : (by - 1) / 2 * (d.max - d.min);
+    const double wanted = value != 0 ? value * by : (by > 1 ? 0.1 : -0.1) * (d.max - d.min);
     if (!d.step) return std::clamp(wanted, d.min, d.max);
     const auto level = std::llround((value - d.min) / *d.step);
     auto to = std::llround((wanted - d.min) / *d.step);

@@ -54,6 +54,19 @@ TEST(SpecJson, EveryFieldSurvivesTheRoundTrip) {
   for (const auto& [key, value] : once.items()) EXPECT_NE(value, defaults.at(key)) << key;
 }
 
+TEST(SpecJson, EveryOptionOfEarlyStoppingSurvives) {
+  StudySpec spec;
+  spec.early_stopping = {"pbt", 2, 81, 4, 7, 3, true, 30, 12, 0.5, -1.5, 0.2, 0.07, 9, 6, 0.3, 0.4};
+  const json once = to_json(spec).at("early_stopping");
+  const json defaults = to_json(StudySpec{}).at("early_stopping");
+  EXPECT_EQ(once.size(), 17u) << "one for each member";
+  for (const auto& [key, value] : once.items()) {
+    EXPECT_NE(value, defaults.value(key, json(nullptr))) << key;
+  }
+  EXPECT_EQ(to_json(spec_from_json(to_json(spec))).at("early_stopping"), once);
+  EXPECT_EQ(defaults.size(), 5u) << "a study that was stored by an earlier version stays equal to its file";
+}
+
 TEST(SpecJson, OptionalsStayAbsent) {
   StudySpec spec;
   spec.name = "s";
