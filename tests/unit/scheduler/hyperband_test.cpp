@@ -113,6 +113,19 @@ TEST_F(Hyperband, NobodyWaitsForWhoHasEnded) {
   resumes(6);
 }
 
+TEST_F(Hyperband, WhereFewerAreLeftThanMayGoUpAllOfThemDo) {
+  for (std::int64_t trial = 0; trial < 7; ++trial) ends(trial, TrialState::failed);
+  report(7, 1, 1.0);
+  report(8, 1, 2.0);
+  resumes(7);
+  resumes(8);
+  report(7, 3, 1.0, 2);
+  EXPECT_EQ(next(), -1);
+  report(8, 3, 0.5, 2);
+  resumes(8);
+  EXPECT_EQ(next(), -1) << "one of three, though there were two";
+}
+
 TEST_F(Hyperband, WhoEndsWhileItWaitsLeavesItsSeat) {
   for (std::int64_t trial = 0; trial < 9; ++trial) report(trial, 1, static_cast<double>(trial));
   EXPECT_EQ(next(), 0);
