@@ -34,10 +34,10 @@ TEST(Threshold, ANewAttemptIsJudgedByItsOwnReports) {
   ThresholdScheduler scheduler{options(4), 4};
   scheduler.observe(0, 1, 5, 9.0);
   EXPECT_EQ(scheduler.judge(0).verdict, Verdict::stop);
-  scheduler.observe(0, 2, 3, 1.0);
+  scheduler.observe(0, 2, 4, 1.0);
   EXPECT_EQ(scheduler.judge(0).verdict, Verdict::go_on);
   scheduler.observe(0, 1, 6, 9.0);
-  scheduler.observe(0, 2, 2, 9.0);
+  scheduler.observe(0, 2, 3, 9.0);
   EXPECT_EQ(scheduler.judge(0).verdict, Verdict::go_on) << "of a lost attempt, and late";
 }
 
