@@ -102,7 +102,7 @@ std::string why_needed(std::string_view option) {
 
 class Reader {
  public:
-  explicit Reader(const Field& field) : field_(field), section_(field) {}
+  Reader(const Field& field, std::int64_t parallel) : field_(field), section_(field), parallel_(parallel) {}
 
   EarlyStopping read() {
     const auto word = section_.require("type", listed(names_of_types())).word(names_of_types(), kWrongTypes);
@@ -169,19 +169,26 @@ class Reader {
                                                                  option.key()) != type->options.end();
       if (!used) option.warning(fmt::format("has no effect with type {}", word));
     }
+    if (word == "pbt" && e_.population > parallel_) {
+      field_.warning(fmt::format(
+          "the population ({}) is larger than budget.parallel ({}): only trials that run at the same "
+          "time can be cloned, so little will come of it",
+          e_.population, parallel_));
+    }
   }
 
   Field field_;
   Section section_;
+  std::int64_t parallel_;
   std::vector<Field> given_;
   EarlyStopping e_;
 };
 
 }  // namespace
 
-EarlyStopping read_early_stopping(const Field& field) {
+EarlyStopping read_early_stopping(const Field& field, std::int64_t parallel) {
   if (!field) return {};
-  if (!field.is(Node::Kind::scalar)) return Reader(field).read();
+  if (!field.is(Node::Kind::scalar)) return Reader(field, parallel).read();
   EarlyStopping e;  // early_stopping: none
   if (const auto word = field.word(names_of_types(), kWrongTypes)) {
     e.type = *word;

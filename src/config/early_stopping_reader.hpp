@@ -5,7 +5,8 @@
 
 namespace krigon::detail {
 
-/// The section `early_stopping`. What is wrong is reported; what is returned then is of no use.
-EarlyStopping read_early_stopping(const Field& field);
+/// The section `early_stopping` of a study that runs `parallel` trials at a time. What is wrong is reported;
+/// what is returned then is of no use.
+EarlyStopping read_early_stopping(const Field& field, std::int64_t parallel);
 
 }  // namespace krigon::detail

@@ -395,7 +395,8 @@ LoadedStudy StudyReader::read() {
   if (trial) check_variables(parameters);
   const Field budget = section.take("budget");
   read_budget(budget);
-  study_.spec.early_stopping = read_early_stopping(section.take("early_stopping"));
+  study_.spec.early_stopping =
+      read_early_stopping(section.take("early_stopping"), study_.spec.budget.parallel);
   read_resources(section.take("resources"));
   read_sampler(section.take("sampler"), whole);
   read_on_best(section.take("on_best"), names);

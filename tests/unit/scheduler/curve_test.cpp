@@ -14,9 +14,9 @@ struct Oracle final : Predictor {
     explicit Model(Oracle& to) : oracle(to) {}
     std::optional<double> probability_below(double loss, std::span<const CurvePoint> sofar,
                                             double step) override {
-      oracle.loss = loss;
-      oracle.sofar.assign(sofar.begin(), sofar.end());
-      oracle.step = step;
+      oracle.asked_loss = loss;
+      oracle.asked.assign(sofar.begin(), sofar.end());
+      oracle.asked_step = step;
       return oracle.probability;
     }
     Oracle& oracle;
@@ -26,8 +26,8 @@ struct Oracle final : Predictor {
     return std::make_unique<Model>(*this);
   }
   std::optional<double> probability = 0.5;
-  double loss = 0, step = 0;
-  std::vector<CurvePoint> sofar;
+  double asked_loss = 0, asked_step = 0;
+  std::vector<CurvePoint> asked;
   std::vector<std::size_t> learnt;
 };
 
@@ -64,8 +64,8 @@ TEST_F(Curve, StopsWhoWillHardlyBeatTheBest) {
   const auto judgement = report(9, 4, 1.0);
   EXPECT_EQ(judgement.verdict, Verdict::stop);
   EXPECT_EQ(judgement.basis.at("probability"), 0.09);
-  EXPECT_EQ(oracle->loss, 2.0);
-  EXPECT_EQ(oracle->step, 32);
+  EXPECT_EQ(oracle->asked_loss, 2.0);
+  EXPECT_EQ(oracle->asked_step, 32);
 }
 
 TEST_F(Curve, NeverBeforeMinStepsNorFromTheMaximumOnNorWithoutAForecast) {
@@ -91,13 +91,13 @@ TEST_F(Curve, StretchesAreMeans) {
   report(9, 4, 8.0);
   report(9, 5, 6.0);
   report(9, 6, 5.0);
-  ASSERT_EQ(oracle->sofar.size(), 2u);  // 4 and 5; 6
-  EXPECT_DOUBLE_EQ(oracle->sofar[0].step, 4.5);
-  EXPECT_DOUBLE_EQ(oracle->sofar[0].loss, 7.0);
-  EXPECT_DOUBLE_EQ(oracle->sofar[1].loss, 5.0);
+  ASSERT_EQ(oracle->asked.size(), 2u);  // 4 and 5; 6
+  EXPECT_DOUBLE_EQ(oracle->asked[0].step, 4.5);
+  EXPECT_DOUBLE_EQ(oracle->asked[0].loss, 7.0);
+  EXPECT_DOUBLE_EQ(oracle->asked[1].loss, 5.0);
   report(9, 6, 1.0, 2);
-  ASSERT_EQ(oracle->sofar.size(), 2u);
-  EXPECT_DOUBLE_EQ(oracle->sofar[1].loss, 1.0) << "of the new attempt alone";
+  ASSERT_EQ(oracle->asked.size(), 2u);
+  EXPECT_DOUBLE_EQ(oracle->asked[1].loss, 1.0) << "of the new attempt alone";
 }
 
 TEST_F(Curve, LearnsAnewWhenHalfAsManyMoreHaveCompleted) {
