@@ -136,6 +136,7 @@ class Bench {
     const auto seeds_of = [&](const Rule& rule) {
       return quick_ || workers > 25 ? 1 : rule.label == "none" || rule.label.starts_with("asha") ? 41 : 11;
     };
+    // Ratios are to the medians of none over its own seeds, so that those of rules with few are rough.
     fmt::print("{} workers, until one of {} random points is matched; medians over seeds\n", workers, one_in);
     fmt::print("{:9} {:17} {:>6} {:>10} {:>7} {:>9} {:>7} {:>8} {:>6}\n", "problem", "rule", "seeds", "steps",
                "saved", "time", "faster", "trials", "busy");

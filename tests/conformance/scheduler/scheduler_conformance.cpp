@@ -4,7 +4,6 @@
 #include <cmath>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <ostream>
 #include <string>
@@ -15,15 +14,13 @@
 
 #include "core/random.hpp"
 #include "scheduler/schedulers.hpp"
+#include "tests/conformance/scheduler/simulated_study.hpp"
 
 namespace krigon {
 namespace {
 
-struct Said {
-  std::int64_t trial = 0, attempt = 1, step = 0;
-  double loss = 0;
-  bool completed = false;
-};
+using testing::Said;
+using testing::SimulatedStudy;
 
 /// A rule, with what its options have to say for the body below.
 struct Rule {
@@ -115,7 +112,7 @@ std::vector<Said> history(std::uint64_t seed, std::int64_t trials, std::int64_t 
   return said;
 }
 
-class SchedulerContract : public testing::TestWithParam<Rule> {
+class SchedulerContract : public ::testing::TestWithParam<Rule> {
  protected:
   static constexpr std::int64_t kMin = 3, kMax = 27;
   static std::unique_ptr<Scheduler> make(EarlyStopping options = GetParam().options, std::int64_t min = kMin,
@@ -267,113 +264,6 @@ TEST_P(SchedulerContract, TwentyThousandTrialsAreNoBurden) {
   }
 }
 
-/// A store and its workers, as far as a rule can see them: places that take up what continuation() says, and
-/// otherwise begin new trials; with a checkpoint or without.
-class Study {
- public:
-  struct Trial {
-    TrialState state = TrialState::running;
-    std::int64_t attempt = 1, step = 0, parent = -1, replaces = -1, longest = 0;
-    double floor = 0;
-  };
-  Study(Scheduler& scheduler, std::uint64_t seed, std::int64_t most, bool checkpoints)
-      : scheduler_(scheduler),
-        random_(seed, 0, Purpose::random_sampler),
-        most_(most),
-        checkpoints_(checkpoints) {}
-
-  /// What happens next: false when nothing will.
-  bool step() {
-    while (running_.size() < kPlaces && begin()) {
-    }
-    if (running_.empty()) return false;
-    const auto at = random_.below(running_.size());
-    const std::int64_t number = running_[at];
-    auto& trial = trials[number];
-    // One in fifty is lost and tried again, fails, or is taken away.
-    const double luck = random_.uniform();
-    if (luck < 0.01 && trial.step > 0) {
-      ++trial.attempt;
-      trial.step = checkpoints_ ? trial.step / 2 : 0;
-    } else if (luck < 0.02) {
-      end(at, luck < 0.015 ? TrialState::failed : TrialState::cancelled);
-      return true;
-    }
-    ++trial.step;
-    ++steps;
-    trial.longest = std::max(trial.longest, trial.step);
-    reports.push_back({number, trial.attempt, trial.step,
-                       trial.floor + 1.0 / static_cast<double>(trial.step) + 1e-4 * random_.uniform(),
-                       false});
-    scheduler_.observe(number, trial.attempt, trial.step, reports.back().loss);
-    const auto judgement = scheduler_.judge(number);
-    if (judgement.verdict != Verdict::go_on) {
-      end(at, judgement.verdict == Verdict::stop ? TrialState::stopped : TrialState::paused);
-    } else if (trial.step == 27) {
-      reports.push_back({number, trial.attempt, trial.step, reports.back().loss, true});
-      scheduler_.observe_completed(number, reports.back().loss);
-      end(at, TrialState::completed);
-    }
-    return true;
-  }
-
-  std::map<std::int64_t, Trial> trials;
-  std::vector<Said> reports;
-  std::int64_t resumed = 0, cloned = 0, steps = 0;
-
- private:
-  static constexpr std::size_t kPlaces = 8;
-  void state(std::int64_t number) {
-    const auto& trial = trials.at(number);
-    scheduler_.observe_state(number, trial.state, trial.parent, trial.replaces);
-  }
-  void end(std::size_t at, TrialState how) {
-    const std::int64_t number = running_[at];
-    trials[number].state = how;
-    running_.erase(running_.begin() + static_cast<std::ptrdiff_t>(at));
-    state(number);
-  }
-  bool begin() {
-    const auto next = static_cast<std::int64_t>(trials.size());
-    const auto said = scheduler_.continuation();
-    if (said && said->kind == Continuation::Kind::resume) {
-      const auto again = scheduler_.continuation();
-      EXPECT_EQ(again ? again->trial : -1, said->trial) << "repeats itself until it was followed";
-      auto& trial = trials.at(said->trial);
-      EXPECT_EQ(trial.state, TrialState::paused) << "what is not paused cannot be taken up: " << said->trial;
-      if (trial.state != TrialState::paused) return false;
-      trial.state = TrialState::running;
-      ++trial.attempt;
-      if (!checkpoints_) trial.step = 0;
-      ++resumed;
-      running_.push_back(said->trial);
-      state(said->trial);
-      return true;
-    }
-    if (said) {
-      EXPECT_FALSE(ended(trials.at(said->trial).state)) << "who has ended is no parent";
-      EXPECT_EQ(trials.at(said->replaces).state, TrialState::stopped);
-      for (const auto& [number, trial] : trials) EXPECT_NE(trial.replaces, said->replaces) << number;
-      const auto& parent = trials.at(said->trial);
-      trials[next] = {TrialState::running, 1, checkpoints_ ? parent.step : 0, said->trial, said->replaces, 0,
-                      parent.floor * 0.9};
-      ++cloned;
-    } else {
-      if (next >= most_ || !scheduler_.takes_new(next)) return false;
-      trials[next] = {TrialState::running, 1, 0, -1, -1, 0, random_.uniform()};
-    }
-    running_.push_back(next);
-    state(next);
-    return true;
-  }
-
-  Scheduler& scheduler_;
-  Random random_;
-  std::int64_t most_;
-  bool checkpoints_;
-  std::vector<std::int64_t> running_;
-};
-
 class SchedulerInAStudy : public SchedulerContract {
  protected:
   EarlyStopping options() const {
@@ -387,7 +277,7 @@ class SchedulerInAStudy : public SchedulerContract {
 TEST_P(SchedulerInAStudy, PausedTrialsAreTakenUpAndOnlyThose) {
   for (const bool checkpoints : {true, false}) {
     const auto scheduler = make(options(), 1);
-    Study study(*scheduler, 11, 200, checkpoints);
+    SimulatedStudy study(*scheduler, 11, 200, checkpoints);
     while (study.step()) {
       if (study.steps > 100'000) FAIL() << "does not come to an end";
     }
@@ -410,7 +300,7 @@ TEST_P(SchedulerInAStudy, PausedTrialsAreTakenUpAndOnlyThose) {
 TEST_P(SchedulerInAStudy, WhatIsRebuiltFromTheStoreSaysTheSame) {
   for (const bool checkpoints : {true, false}) {
     const auto live = make(options(), 1);
-    Study study(*live, 12, 150, checkpoints);
+    SimulatedStudy study(*live, 12, 150, checkpoints);
     for (int i = 0; study.step(); ++i) {
       if (i % 53 != 0) continue;
       const auto rebuilt = make(options(), 1);
@@ -438,7 +328,7 @@ TEST_P(SchedulerInAStudy, WhatIsRebuiltFromTheStoreSaysTheSame) {
 TEST_P(SchedulerInAStudy, SomeoneWhoLooksSeldomSeesTheSameInTheEnd) {
   const auto live = make(options(), 1);
   const auto slow = make(options(), 1);
-  Study study(*live, 13, 150, true);
+  SimulatedStudy study(*live, 13, 150, true);
   std::size_t told = 0;
   const auto look = [&] {
     for (; told < study.reports.size(); ++told) feed(*slow, study.reports[told]);
@@ -489,9 +379,9 @@ TEST_P(SchedulerContract, AnAttemptFromACheckpointLeavesWhatStandsBelow) {
   }
 }
 
-const auto kLabel = [](const testing::TestParamInfo<Rule>& param) { return param.param.label; };
-INSTANTIATE_TEST_SUITE_P(All, SchedulerContract, testing::ValuesIn(rules()), kLabel);
-INSTANTIATE_TEST_SUITE_P(All, SchedulerInAStudy, testing::ValuesIn(rules()), kLabel);
+const auto kLabel = [](const ::testing::TestParamInfo<Rule>& param) { return param.param.label; };
+INSTANTIATE_TEST_SUITE_P(All, SchedulerContract, ::testing::ValuesIn(rules()), kLabel);
+INSTANTIATE_TEST_SUITE_P(All, SchedulerInAStudy, ::testing::ValuesIn(rules()), kLabel);
 
 TEST(SchedulerContractCovers, EveryScheduler) {
   for (const auto name : scheduler_names()) {
