@@ -72,9 +72,10 @@ void build(CLI::App& app, Action& action) {
   app.set_version_flag("--version", "krigon " KRIGON_VERSION, "Show the version and exit");
   app.require_subcommand(1);
   Program program(app, action);
-  for (const auto add : {add_run, add_worker, add_check, add_status, add_best, add_trials, add_show,
-                         add_reproduce, add_ask, add_tell, add_report, add_pipe, add_enqueue, add_export,
-                         add_import, add_list, add_delete, add_doctor, add_completion}) {
+  for (const auto add :
+       {add_run,    add_worker,    add_submit, add_check,  add_status, add_best,      add_trials,
+        add_show,   add_reproduce, add_ask,    add_tell,   add_report, add_pipe,      add_enqueue,
+        add_export, add_import,    add_list,   add_delete, add_doctor, add_completion}) {
     add(program);
   }
 }

@@ -7,6 +7,7 @@ namespace krigon::cli {
 
 void add_run(Program& program);
 void add_worker(Program& program);
+void add_submit(Program& program);
 void add_check(Program& program);
 void add_status(Program& program);
 void add_best(Program& program);

@@ -5,6 +5,7 @@
 #include "cli/commands.hpp"
 #include "cli/exit_code.hpp"
 #include "cli/trial_text.hpp"
+#include "core/url.hpp"
 #include "krigon/error.hpp"
 #include "render/human.hpp"
 #include "render/table.hpp"
@@ -13,15 +14,17 @@ namespace krigon::cli {
 namespace {
 
 struct Options {
-  std::string storage = "krigon.db";
+  std::string storage;
   bool json = false;
 };
 
 int list(const Options& options, Context& context) {
-  if (!context.services.store_exists(options.storage)) {
-    throw NotFoundError(fmt::format("there is no store at {}", options.storage));
+  std::string url = options.storage.empty() ? context.variable("KRIGON_STORAGE") : options.storage;
+  if (url.empty()) url = "krigon.db";
+  if (!context.services.store_exists(url)) {
+    throw NotFoundError(fmt::format("there is no store at {}", without_password(url)));
   }
-  const auto storage = context.services.open_storage(options.storage, false);
+  const auto storage = context.services.open_storage(url, false);
   Table table{{{"study"},
                {"done", Align::right},
                {"running", Align::right},
@@ -56,8 +59,10 @@ int list(const Options& options, Context& context) {
 
 void add_list(Program& program) {
   program.add<Options>("list", "The studies of a store", list, [](CommandBuilder& command, Options& o) {
-    command.text("--storage", o.storage,
-                 "The store, sqlite:///PATH, postgresql://... or a path (default: krigon.db)", "URL");
+    command.text(
+        "--storage", o.storage,
+        "The store, sqlite:///PATH, postgresql://... or a path (default: $KRIGON_STORAGE, else krigon.db)",
+        "URL");
     command.flag("--json", o.json, "Print one JSON object a line");
     command.footer(R"(Example:
   krigon list --storage /data/krigon.db)");

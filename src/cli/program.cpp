@@ -51,6 +51,11 @@ CommandBuilder::Option CommandBuilder::choice(const char* names, std::string& va
   return app_->add_option(names, value, description)->check(CLI::IsMember(choices))->type_name(value_name);
 }
 
+CommandBuilder::Option CommandBuilder::list(const char* names, std::vector<std::string>& values,
+                                            const char* description, const char* value_name) {
+  return app_->add_option(names, values, description)->allow_extra_args(false)->type_name(value_name);
+}
+
 CommandBuilder::Option CommandBuilder::flag(const char* names, bool& value, const char* description) {
   return app_->add_flag(names, value, description);
 }

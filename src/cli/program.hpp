@@ -31,6 +31,9 @@ class CommandBuilder {
                  std::int64_t min, std::int64_t max);
   Option choice(const char* names, std::string& value, const char* description, const char* value_name,
                 const std::vector<std::string>& choices);
+  /// May be given many times; each adds one value.
+  Option list(const char* names, std::vector<std::string>& values, const char* description,
+              const char* value_name);
   Option flag(const char* names, bool& value, const char* description);
   /// The positional words; `form` is how the help shows them ("[STUDY] TRIAL").
   void words(std::vector<std::string>& value, const char* form, const char* description, int min, int max);

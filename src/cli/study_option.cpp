@@ -1,6 +1,5 @@
 #include "cli/study_option.hpp"
 
-#include <cstdlib>
 #include <ostream>
 #include <system_error>
 #include <utility>
@@ -77,14 +76,18 @@ std::filesystem::path StudyPlace::trials_folder(const std::string& study) const 
 StudyPlace locate(const Context& context, const StudyOption& option) {
   StudyPlace place;
   place.file = option.file;
+  const std::string variable = context.variable("KRIGON_STORAGE");
   const bool by_name = !option.storage.empty() || !option.name.empty();
   if (option.file.empty() && !by_name) {
     std::error_code error;
     if (!std::filesystem::exists(kDefaultFile, error)) {
-      throw UsageError(
-          "which study? Give a study file, or --storage URL --study NAME (there is no study.yaml here)");
+      if (variable.empty()) {
+        throw UsageError(
+            "which study? Give a study file, or --storage URL --study NAME (there is no study.yaml here)");
+      }
+    } else {
+      place.file = kDefaultFile;
     }
-    place.file = kDefaultFile;
   }
   if (place.file.empty()) {
     place.folder = ".";
@@ -101,11 +104,10 @@ StudyPlace locate(const Context& context, const StudyOption& option) {
   } else if (option.proposes) {
     place.device = place.loaded ? place.loaded->device.value_or("auto") : "auto";
   }
-  const char* environment = std::getenv("KRIGON_STORAGE");
   if (!option.storage.empty()) {
     place.url = option.storage;
-  } else if (environment != nullptr && *environment != 0) {
-    place.url = environment;
+  } else if (!variable.empty()) {
+    place.url = variable;
   } else if (place.loaded && place.loaded->storage) {
     place.url = *place.loaded->storage;
   } else {

@@ -30,7 +30,7 @@ struct StudyPlace {
   std::optional<LoadedStudy> loaded;  ///< where a file was given
   std::filesystem::path file;
   std::filesystem::path folder;  ///< of the file; the working directory without one
-  std::string url;               ///< of the store
+  std::string url;               ///< of the store: --storage, KRIGON_STORAGE, the file's `storage:`, krigon.db
   std::string name;              ///< empty: the store's only study
   std::string device = "cpu";    ///< on which proposals are computed
 

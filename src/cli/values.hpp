@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/shell.hpp"
 #include "krigon/space.hpp"
 #include "krigon/value.hpp"
 
@@ -27,11 +28,6 @@ std::int64_t parse_integer(std::string_view text, std::string_view what);
 
 /// The values as text, a comma between.
 std::string list_of(const std::vector<Value>& values);
-
-/// Quoted for a POSIX shell where that is needed.
-std::string shell_quote(std::string_view text);
-/// A command line that a POSIX shell splits into these words.
-std::string shell_line(const std::vector<std::string>& words);
 
 /// KRIGON_PARAM_<NAME>: upper case, with '_' for what no variable's name may hold.
 std::string variable_name(std::string_view parameter);

@@ -1,12 +1,10 @@
 #pragma once
 
-#include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 
 #include "config/document.hpp"
-#include "core/spec.hpp"
+#include "core/quantity.hpp"
 #include "krigon/value.hpp"
 
 namespace krigon::detail {
@@ -23,11 +21,6 @@ struct Scalar {
 /// text. Refused: not-finite numbers, numbers out of range, and leading zeros, which mean octal to
 /// some and not to others.
 Scalar scalar_value(const Node& node);
-
-/// "10m", "2h", "1h30m", "45s", "500ms", "1.5h", or a number of seconds; nullopt for anything else.
-std::optional<Milliseconds> parse_duration(std::string_view text);
-/// "4G", "512M", "64k" (powers of 1024; GB and GiB mean the same), or a number of bytes.
-std::optional<std::uint64_t> parse_size(std::string_view text);
 
 /// The node as an error message shows it: `"abc"`, `5`, `a list`, `nothing`.
 std::string shown(const Node& node);

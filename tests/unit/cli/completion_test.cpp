@@ -44,10 +44,10 @@ std::string manual_of(const std::string& command) {
 TEST(Grammar, HoldsEveryCommand) {
   std::vector<std::string> names;
   for (const auto& command : program_grammar().commands) names.push_back(command.name);
-  EXPECT_THAT(names,
-              ::testing::UnorderedElementsAre("run", "worker", "check", "ask", "tell", "report", "pipe", "status",
-                                              "best", "trials", "reproduce", "show", "export", "import",
-                                              "enqueue", "list", "delete", "doctor", "completion"));
+  EXPECT_THAT(names, ::testing::UnorderedElementsAre("run", "worker", "submit", "check", "ask", "tell",
+                                                     "report", "pipe", "status", "best", "trials",
+                                                     "reproduce", "show", "export", "import", "enqueue",
+                                                     "list", "delete", "doctor", "completion"));
 }
 
 TEST(Help, EveryCommandHasItsOptionsAndAnExample) {
