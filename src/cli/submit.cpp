@@ -110,6 +110,12 @@ std::string program_of(const Options& options, Engine engine) {
   return error ? "krigon" : own.string();
 }
 
+/// Without "." and without a '/' at its end.
+fs::path absolute_folder(const fs::path& folder) {
+  const fs::path normal = fs::absolute(folder).lexically_normal();
+  return normal.has_filename() ? normal : normal.parent_path();
+}
+
 /// The study as it is in the store, or as its file says where nothing may be created.
 OpenStudy study_of(const Options& options, StudyPlace place, Context& context) {
   if (!options.dry_run) return open_or_create_study(context, std::move(place));
@@ -135,9 +141,9 @@ Submission submission_of(const Options& options, Engine engine, const OpenStudy&
     submission.storage = study.storage->url();
   }
   submission.program = program_of(options, engine);
-  submission.study_folder = fs::absolute(study.place.folder).lexically_normal();
-  submission.trials_folder = options.trials_folder ? fs::absolute(*options.trials_folder).lexically_normal()
-                                                   : study.place.trials_folder(submission.study);
+  submission.study_folder = absolute_folder(study.place.folder);
+  submission.trials_folder = absolute_folder(
+      options.trials_folder ? fs::path(*options.trials_folder) : study.place.trials_folder(submission.study));
   submission.resources =
       worker_resources(spec.resources, submission.parallel, {options.cpus, options.gpus, memory_of(options)});
   submission.grace = spec.trial.grace;

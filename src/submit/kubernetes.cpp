@@ -111,10 +111,11 @@ spec:
   completions: {workers}
   parallelism: {workers}
 )",
-      fmt::arg("job", submission.job), fmt::arg("study", yaml_string(submission.study)),
+      fmt::arg("job", yaml_string(submission.job)), fmt::arg("study", yaml_string(submission.study)),
       fmt::arg("workers", submission.workers),
-      fmt::arg("name_space",
-               options.name_space.empty() ? "" : fmt::format("  namespace: {}\n", options.name_space)));
+      fmt::arg("name_space", options.name_space.empty()
+                                 ? ""
+                                 : fmt::format("  namespace: {}\n", yaml_string(options.name_space))));
   if (submission.time) {
     text += fmt::format("  activeDeadlineSeconds: {}  # of the whole job\n",
                         (submission.time->count() + 999) / 1000);
@@ -161,7 +162,7 @@ spec:
             - {{name: trials, mountPath: {trials}}}
             - {{name: heartbeat, mountPath: {folder}}}
 )",
-      fmt::arg("job", submission.job), fmt::arg("leaving", leaving_seconds(submission.grace)),
+      fmt::arg("job", yaml_string(submission.job)), fmt::arg("leaving", leaving_seconds(submission.grace)),
       fmt::arg("image", yaml_string(options.image)), fmt::arg("command", command_list(worker_words(in_pod))),
       fmt::arg("secret", yaml_string(options.secret)), fmt::arg("folder", kHeartbeatFolder),
       fmt::arg("resources", resources_of(submission.resources)), fmt::arg("trials", kTrialsVolume));
