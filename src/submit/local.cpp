@@ -5,6 +5,7 @@
 #include <csignal>
 #include <fstream>
 #include <thread>
+#include <utility>
 
 #include <fmt/format.h>
 #include <sys/wait.h>
@@ -19,13 +20,15 @@ namespace {
 /// Wrong arguments and a store that is not there are seen in this time.
 constexpr std::chrono::milliseconds kWatched{500};
 
-std::string last_line_of(const std::filesystem::path& log) {
+/// The last two lines that are not blank: errors may have a second one with a hint.
+std::string last_words_of(const std::filesystem::path& log) {
   std::ifstream file(log);
-  std::string last;
+  std::string before, last;
   for (std::string line; std::getline(file, line);) {
-    if (line.find_first_not_of(" \t\r") != std::string::npos) last = line;
+    if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
+    before = std::exchange(last, line);
   }
-  return last;
+  return before.empty() ? last : before + " " + last;
 }
 
 void stop(const std::vector<LocalWorker>& workers) {
@@ -59,7 +62,7 @@ std::vector<LocalWorker> start_local_workers(const Submission& submission,
     int status = 0;
     if (::waitpid(worker.pid, &status, WNOHANG) != worker.pid || status == 0) continue;
     stop(workers);
-    const std::string said = last_line_of(worker.log);
+    const std::string said = last_words_of(worker.log);
     throw EnvironmentError(fmt::format("a worker ended at once ({} {}): {}; its output is in {}",
                                        WIFEXITED(status) ? "exit status" : "signal",
                                        WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status),

@@ -44,17 +44,19 @@ void check_option(const std::string& option) {
 std::string sbatch_quote(std::string_view argument) {
   constexpr std::string_view kPlain =
       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./,:@%[]";
+  bool plain = true;
   std::string out;
   for (const char c : argument) {
     const auto byte = static_cast<unsigned char>(c);
     if (byte < ' ' || byte == 0x7f) {
       throw UsageError(fmt::format("Slurm takes no control character in \"{}\"", argument));
     }
-    // A backslash holds inside and outside of quotes.
-    if (byte < 0x80 && kPlain.find(c) == std::string_view::npos) out += '\\';
+    plain = plain && (byte >= 0x80 || kPlain.find(c) != std::string_view::npos);
+    if (c == '"' || c == '\\') out += '\\';
     out += c;
   }
-  return out;
+  // Outside of quotes a blank ends the argument even behind a backslash.
+  return plain ? out : '"' + out + '"';
 }
 
 std::string slurm_script(const Submission& submission, const SlurmOptions& options) {

@@ -34,7 +34,8 @@ while True:
 
 @functools.lru_cache
 def has_worker():
-    return subprocess.run([KRIGON, "worker", "--help"], capture_output=True, check=False).returncode == 0
+    done = subprocess.run([KRIGON, "worker", "--help"], capture_output=True, encoding="utf-8", check=False)
+    return "krigon worker" in done.stdout  # without the command it is the help on all others
 
 
 def shown_processes():

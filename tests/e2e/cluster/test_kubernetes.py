@@ -69,7 +69,7 @@ class Manifest(ClusterTest):
                 done = self.validated(text, *versions)
                 self.assertEqual((done.returncode, done.stdout), (0, "valid\n"), done.stderr)
         # And it would be said if it were not.
-        for wrong in (("completionMode", "completionsMode"), ("operator: In", "operator: in"), ("cpu: 2", "cpu: [2]")):
+        for wrong in (("completionMode", "completionsMode"), ("completions: 12", "completions: twelve"), ("cpu: 2", "cpu: [2]")):
             done = self.validated(self.full().stdout.replace(*wrong), "1.29")
             self.assertNotEqual(done.returncode, 0, wrong)
             self.assertIn("ValidationError", done.stderr)

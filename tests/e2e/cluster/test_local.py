@@ -1,7 +1,6 @@
 """Workers on this machine, and what is refused whatever the engine."""
 
 import os
-import pathlib
 import subprocess
 import unittest
 
@@ -34,8 +33,10 @@ class Local(ClusterTest):
         done = self.krigon("submit", "study.yaml", "--engine", "local", "--workers", "1", "--program", "/bin/false", code=5)
         self.assertIn("a worker ended at once (exit status 1)", done.stderr)
 
-    @unittest.skipUnless(has_worker(), "this krigon has no command `worker`")
-    def test_a_study_is_run_to_its_end(self):
+
+@unittest.skipUnless(has_worker(), "this krigon has no command `worker`")
+class Study(ClusterTest):
+    def test_is_run_to_its_end(self):
         self.krigon("submit", "study.yaml", "--engine", "local", "--workers", "2")
         self.wait_for(lambda: self.json("status", "study.yaml")["completed"] == 6, "the study's end")
         self.wait_for(lambda: f"worker --storage sqlite://{self.folder}" not in shown_processes(), "the workers' end")

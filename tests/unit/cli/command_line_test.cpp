@@ -191,6 +191,51 @@ TEST_F(CommandLine, ByNameOrAsTheOnlyStudyOfAStore) {
   EXPECT_THAT(said.err, HasSubstr("choose one with --study: counting, second"));
 }
 
+TEST_F(CommandLine, TheStoreMayBeNamedByTheEnvironment) {
+  std::vector<std::string> opened;
+  services.open_storage = [&, inner = services.open_storage](const std::string& url, bool create) {
+    opened.push_back(url);
+    return inner(url, create);
+  };
+  const auto opened_by = [&](const std::vector<std::string>& arguments) {
+    opened.clear();
+    out(arguments);
+    return opened;
+  };
+  services.load_study = [this](const std::filesystem::path&) {
+    return LoadedStudy{spec, "sqlite:///file.db"};
+  };
+  using Urls = std::vector<std::string>;
+  EXPECT_EQ(opened_by({"ask", "study.yaml"}), Urls{"sqlite:///file.db"});
+  environment["KRIGON_STORAGE"] = "postgresql://db/environment";
+  EXPECT_EQ(opened_by({"ask", "study.yaml"}), Urls{"postgresql://db/environment"});
+  EXPECT_EQ(opened_by({"status", "--study", "counting"}), Urls{"postgresql://db/environment"});
+  EXPECT_EQ(opened_by({"status"}), Urls{"postgresql://db/environment"})
+      << "no study.yaml here: its only study";
+  EXPECT_EQ(opened_by({"list"}), Urls{"postgresql://db/environment"});
+  EXPECT_EQ(opened_by({"ask", "study.yaml", "--storage", "x"}), Urls{"x"});
+  EXPECT_EQ(opened_by({"list", "--storage", "x"}), Urls{"x"});
+}
+
+TEST_F(CommandLine, SubmittingCreatesTheStudyAndADryRunDoesNot) {
+  spec.trial.command = {"true"};
+  const std::vector<std::string> arguments{
+      "submit",   "study.yaml", "--storage", "postgresql://me:s3cret@db/t",
+      "--engine", "kubernetes", "--workers", "2",
+      "--image",  "x"};
+  std::vector<std::string> dry = arguments;
+  dry.emplace_back("--dry-run");
+  const std::string manifest = out(dry);
+  EXPECT_EQ(store, nullptr);
+  EXPECT_EQ(out(arguments), manifest);
+  ASSERT_NE(store, nullptr);
+  EXPECT_TRUE(store->find_study("counting"));
+  EXPECT_EQ(out({"submit", "--storage", "postgresql://me:s3cret@db/t", "--study", "counting", "--engine",
+                 "kubernetes", "--workers", "2", "--image", "x", "--dry-run"}),
+            manifest)
+      << "by its name it is the same";
+}
+
 TEST_F(CommandLine, AChangedSpaceIsAConflictAChangedBudgetARevision) {
   out({"ask", "study.yaml"});
   spec.budget.trials = 50;

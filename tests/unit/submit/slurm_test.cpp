@@ -60,8 +60,8 @@ TEST(SlurmScript, SaysEveryOption) {
   for (const char* line :
        {"\n#SBATCH --array=1-300\n", "\n#SBATCH --cpus-per-task=6\n", "\n#SBATCH --mem=3073M\n",
         "\n#SBATCH --gres=gpu:2\n", "\n#SBATCH --time=1-02:04:00\n", "\n#SBATCH --partition=gpu,long\n",
-        "\n#SBATCH --account=team\\ a\n", "\n#SBATCH --constraint=a100\\|h100\n", "\n#SBATCH --exclusive\n",
-        "\n#SBATCH --comment=it\\'s\\ ours\n", " --parallel 2 "}) {
+        "\n#SBATCH --account=\"team a\"\n", "\n#SBATCH \"--constraint=a100|h100\"\n",
+        "\n#SBATCH --exclusive\n", "\n#SBATCH \"--comment=it's ours\"\n", " --parallel 2 "}) {
     EXPECT_THAT(script, HasSubstr(line));
   }
 }
@@ -73,9 +73,8 @@ TEST(SlurmScript, QuotesNamesForSlurmAndForTheShell) {
   SlurmOptions options = plain();
   options.logs = submission.study_folder;
   const std::string script = slurm_script(submission, options);
-  EXPECT_THAT(script, HasSubstr("\n#SBATCH --chdir=/home/me/100%\\ a\\\"b\\'c\\#d\n"));
-  EXPECT_THAT(script,
-              HasSubstr("\n#SBATCH --output=/home/me/100%%\\ a\\\"b\\'c\\#d/krigon-line-%A_%a.log\n"));
+  EXPECT_THAT(script, HasSubstr("\n#SBATCH --chdir=\"/home/me/100% a\\\"b'c#d\"\n"));
+  EXPECT_THAT(script, HasSubstr("\n#SBATCH --output=\"/home/me/100%% a\\\"b'c#d/krigon-line-%A_%a.log\"\n"));
   EXPECT_THAT(script, HasSubstr(" --study 'a '\\''b'\\'' $(c) \"d\"\n#SBATCH --uid=0' "));
   EXPECT_GT(script.find("--uid=0"), script.find("\nset -eu\n"))
       << "sbatch reads no option below the first command";
