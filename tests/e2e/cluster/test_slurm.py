@@ -74,7 +74,7 @@ class Array(SlurmTest):
         for where, text in {"the script": script.read_text(), "Slurm's copy": stored.read_text(), "the job": shown,
                             "the processes": shown_processes(), "the log": log.read_text()}.items():
             self.assertNotIn("s3cret", text, where)
-        self.assertIn(str(self.stand_in()), shown_processes(), "the worker stands in the shell's place")
+        self.assertIn(str(self.stand_in()), shown_processes(), "the list does show workers")
         url = pathlib.Path(str(script) + ".storage")
         self.assertEqual((url.read_text(), url.stat().st_mode & 0o777), (self.url + "\n", 0o600))
         for part in ("JobName=krigon-curve", "Comment=it's # ours", "Requeue=1", "mem=612M", "Partition=main"):
