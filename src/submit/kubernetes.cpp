@@ -125,7 +125,8 @@ spec:
   backoffLimitPerIndex: 3
   podFailurePolicy:
     rules:
-      # Drained, evicted, preempted: the node's matter, not the worker's. It is replaced and nothing is counted.
+      # Drained, evicted, preempted: the node's matter, not the worker's. It is replaced and nothing is counted. (A
+      # worker told to leave ends with 130 for that: a place whose pod ends with 0 is done for good.)
       - action: Ignore
         onPodConditions: [{{type: DisruptionTarget, status: "True"}}]
       # Wrong arguments, or no such study: no repetition mends that.

@@ -21,7 +21,7 @@ def write(**what):
     record.flush()
 def leave(number, frame):
     write(event="told", signal=number)
-    sys.exit(0)
+    sys.exit(130)  # as the worker itself
 signal.signal(signal.SIGTERM, leave)
 names = ("KRIGON_STORAGE", "CUDA_VISIBLE_DEVICES", "SLURM_RESTART_COUNT")
 write(event="started", argv=sys.argv[1:], folder=os.getcwd(), pid=os.getpid(),

@@ -89,8 +89,9 @@ class Array(SlurmTest):
         self.assertEqual(len(self.recorded(1, "told")) + len(self.recorded(3, "told")), 0)
 
         self.slurm("scancel", done["job"])
-        for slot in (1, 2, 3):
-            self.wait_for(lambda slot=slot: self.recorded(slot, "told"), f"slot {slot} to be told")
+        for slot, times in ((1, 1), (2, 2), (3, 1)):
+            self.wait_for(lambda slot=slot, times=times: len(self.recorded(slot, "told")) == times,
+                          f"slot {slot} to be told")
 
     def test_what_slurm_refuses_is_said(self):
         done = self.krigon("submit", "study.yaml", "--storage", self.url, "--engine", "slurm", "--workers", "1",
@@ -118,7 +119,9 @@ class TimeLimit(SlurmTest):
         self.assertEqual(told["signal"], 15)
         self.assertLess(told["time"] - started["time"], 59)
         self.wait_for(lambda: self.state(done["job"]) not in ("RUNNING", "COMPLETING"), "the job's end", 60)
-        self.assertEqual(self.state(done["job"]), "COMPLETED", "not TIMEOUT: it left by itself")
+        # Not TIMEOUT: it left by itself.
+        self.assertIn("ExitCode=130:0", self.slurm("scontrol", "show", "job", done["job"]))
+        self.assertNotEqual(self.state(done["job"]), "TIMEOUT")
 
 
 class Study(SlurmTest):

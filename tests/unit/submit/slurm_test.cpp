@@ -28,7 +28,7 @@ SlurmOptions plain() {
 TEST(SlurmScript, OfTheLeastIsThis) {
   EXPECT_EQ(slurm_script(line_submission(), plain()), R"(#!/bin/sh
 # Workers of a study, written by `krigon submit`. Each slot of the array is one worker; it takes trials from
-# the study's store until the study's budget is used up.
+# the study's store until the study's budget is used up. Handed to sbatch again, it starts as many more.
 #SBATCH --job-name=krigon-line
 #SBATCH --array=1-2
 #SBATCH --nodes=1
