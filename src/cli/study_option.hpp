@@ -30,9 +30,9 @@ struct StudyPlace {
   std::optional<LoadedStudy> loaded;  ///< where a file was given
   std::filesystem::path file;
   std::filesystem::path folder;  ///< of the file; the working directory without one
-  std::string url;               ///< of the store: --storage, KRIGON_STORAGE, the file's `storage:`, krigon.db
-  std::string name;              ///< empty: the store's only study
-  std::string device = "cpu";    ///< on which proposals are computed
+  std::string url;             ///< of the store: --storage, KRIGON_STORAGE, the file's `storage:`, krigon.db
+  std::string name;            ///< empty: the store's only study
+  std::string device = "cpu";  ///< on which proposals are computed
 
   /// Where its trials have their folders.
   std::filesystem::path trials_folder(const std::string& study) const;
