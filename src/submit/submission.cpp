@@ -92,8 +92,19 @@ WorkerResources worker_resources(const ResourceSpec& trial, std::int64_t paralle
   resources.cpus = enough("--cpus-per-worker",
                           wanted.cpus.value_or(std::max<std::int64_t>(1, trial.cpus_per_trial) * parallel),
                           trial.cpus_per_trial, "CPUs");
-  resources.gpus = enough("--gpus-per-worker", wanted.gpus.value_or(trial.gpus_per_trial * parallel),
-                          trial.gpus_per_trial, "GPUs");
+  // A study's GPUs are indices into those that a worker sees: with fewer it would refuse to start.
+  const std::int64_t seen =
+      trial.gpus.empty() ? 0 : 1 + *std::max_element(trial.gpus.begin(), trial.gpus.end());
+  resources.gpus =
+      enough("--gpus-per-worker", wanted.gpus.value_or(std::max(seen, trial.gpus_per_trial * parallel)),
+             trial.gpus_per_trial, "GPUs");
+  if (resources.gpus < seen) {
+    throw UsageError(
+        fmt::format("--gpus-per-worker: found {}, but resources.gpus of the study names GPU {}, so a worker "
+                    "has to see {}; "
+                    "name fewer there, e.g. gpus: [0]",
+                    resources.gpus, seen - 1, seen));
+  }
   const std::uint64_t trials = trial.memory.value_or(0) * static_cast<std::uint64_t>(parallel);
   if (wanted.memory) {
     if (*wanted.memory < trials) {

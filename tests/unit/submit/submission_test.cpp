@@ -62,6 +62,18 @@ TEST(Resources, MayBeMoreButNotLess) {
               HasSubstr("--memory"));
 }
 
+TEST(Resources, HaveTheGpusThatTheStudyNames) {
+  ResourceSpec trial;
+  trial.gpus = {0, 3};
+  trial.gpus_per_trial = 1;
+  EXPECT_EQ(worker_resources(trial, 1, {}).gpus, 4);
+  EXPECT_EQ(worker_resources(trial, 1, {{}, 4, {}}).gpus, 4);
+  EXPECT_THAT(message_of<UsageError>([&] {
+                worker_resources(trial, 1, {{}, 3, {}});
+              }),
+              AllOf(HasSubstr("--gpus-per-worker: found 3"), HasSubstr("names GPU 3")));
+}
+
 TEST(Leaving, TakesTheGraceAndHalfAMinute) {
   EXPECT_EQ(leaving_seconds(Milliseconds(0)), 30);
   EXPECT_EQ(leaving_seconds(Milliseconds(10'000)), 40);
