@@ -33,7 +33,8 @@ struct WantedResources {
 };
 
 /// What a worker needs that runs `parallel` trials of such resources at a time. Throws UsageError where less
-/// is wanted than those trials take: they would never start, or be killed.
+/// is wanted than those trials take: they would not start, or be
+/// killed. Likewise where the study names a GPU by an index that a worker would not see.
 WorkerResources worker_resources(const ResourceSpec& trial, std::int64_t parallel,
                                  const WantedResources& wanted);
 
