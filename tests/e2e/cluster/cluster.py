@@ -38,15 +38,17 @@ def has_worker():
     return "krigon worker" in done.stdout  # without the command it is the help on all others
 
 
-def shown_processes():
-    """The command lines of all processes."""
-    lines = []
+def processes_showing(text):
+    """The command lines that hold the text, of all processes."""
+    found = []
     for entry in pathlib.Path("/proc").iterdir():
         try:
-            lines.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace"))
+            line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
         except OSError:
             continue
-    return "\n".join(lines)
+        if text in line:
+            found.append(line)
+    return found
 
 
 class ClusterTest(StudyTest):
@@ -68,7 +70,9 @@ class ClusterTest(StudyTest):
         name = f"cluster-{os.getpid()}-{self.id().rsplit('.', 1)[1]}"[:63]
         self.sql(f'CREATE DATABASE "{name}"')
         self.addCleanup(self.sql, f'DROP DATABASE "{name}" WITH (FORCE)')
-        return f"postgresql://krigon:s3cret@/{name}?host={POSTGRES}"
+        # Its own, since other tests run beside this one and name theirs on command lines.
+        self.secret = f"s3cret{os.getpid()}"
+        return f"postgresql://krigon:{self.secret}@/{name}?host={POSTGRES}"
 
     def sql(self, statement):
         subprocess.run(["psql", "-X", "-q", "-h", POSTGRES, "-U", "krigon", "-d", "postgres", "-c", statement],

@@ -4,7 +4,7 @@ import os
 import subprocess
 import unittest
 
-from cluster import ClusterTest, has_worker, shown_processes
+from cluster import ClusterTest, has_worker, processes_showing
 
 FAR = "postgresql://krigon:s3cret@db.example/tuning"
 
@@ -39,7 +39,7 @@ class Study(ClusterTest):
     def test_is_run_to_its_end(self):
         self.krigon("submit", "study.yaml", "--engine", "local", "--workers", "2")
         self.wait_for(lambda: self.json("status", "study.yaml")["completed"] == 6, "the study's end")
-        self.wait_for(lambda: f"worker --storage sqlite://{self.folder}" not in shown_processes(), "the workers' end")
+        self.wait_for(lambda: not processes_showing(f"worker --storage sqlite://{self.folder}"), "the workers' end")
 
 
 class Errors(ClusterTest):
@@ -86,15 +86,6 @@ class Errors(ClusterTest):
                        if not line.startswith(("trial:", "  command:", "  cwd:", "  grace:")))
         self.write("study.yaml", text)
         self.assertIn("no trial command", self.refused("--engine", "local", "--workers", "1", "--dry-run"))
-
-    def test_where_there_is_no_slurm(self):
-        empty = self.folder.parent / (self.folder.name + "-empty")
-        empty.mkdir()
-        self.addCleanup(empty.rmdir)
-        # A store that is there without a server: what is tested comes after it.
-        done = self.krigon("submit", "study.yaml", "--storage", f"postgresql:///none?host={empty}", "--engine", "slurm",
-                           "--workers", "1", code=5, PATH=str(empty), PGCONNECT_TIMEOUT="2")
-        self.assertIn("postgresql://", done.stderr)
 
 
 if __name__ == "__main__":

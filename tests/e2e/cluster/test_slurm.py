@@ -6,7 +6,7 @@ import re
 import subprocess
 import unittest
 
-from cluster import POSTGRES, ClusterTest, has_worker, shown_processes
+from cluster import POSTGRES, ClusterTest, has_worker, processes_showing
 
 CLUSTER = pathlib.Path(os.environ.get("KRIGON_TEST_SLURM", "/nowhere"))
 
@@ -72,9 +72,10 @@ class Array(SlurmTest):
         shown = self.slurm("scontrol", "show", "job", "-dd", done["job"])
         log = pathlib.Path(done["logs"].replace("*", "1"))
         for where, text in {"the script": script.read_text(), "Slurm's copy": stored.read_text(), "the job": shown,
-                            "the processes": shown_processes(), "the log": log.read_text()}.items():
-            self.assertNotIn("s3cret", text, where)
-        self.assertIn(str(self.stand_in()), shown_processes(), "the list does show workers")
+                            "the log": log.read_text()}.items():
+            self.assertNotIn(self.secret, text, where)
+        self.assertEqual(processes_showing(self.secret), [])
+        self.assertEqual(len(processes_showing(f"{self.folder}/stand-in worker")), 3, "workers can be seen")
         url = pathlib.Path(str(script) + ".storage")
         self.assertEqual((url.read_text(), url.stat().st_mode & 0o777), (self.url + "\n", 0o600))
         for part in ("JobName=krigon-curve", "Comment=it's # ours", "Requeue=1", "mem=612M", "Partition=main"):
@@ -97,6 +98,11 @@ class Array(SlurmTest):
         done = self.krigon("submit", "study.yaml", "--storage", self.url, "--engine", "slurm", "--workers", "1",
                            "--partition", "nope", code=5)
         self.assertRegex(done.stderr, "sbatch refused .*invalid partition specified: nope")
+
+    def test_a_machine_without_sbatch_is_told_so(self):
+        done = self.krigon("submit", "study.yaml", "--storage", self.url, "--engine", "slurm", "--workers", "1", code=5,
+                           PATH=str(self.folder))
+        self.assertIn("sbatch was not found on PATH", done.stderr)
 
     def test_a_dry_run_prints_the_script_and_leaves_nothing(self):
         options = ("submit", "study.yaml", "--storage", self.url, "--engine", "slurm", "--workers", "1", "--time", "4h")
@@ -148,7 +154,7 @@ class Study(SlurmTest):
             self.assertEqual(trial["metrics"], {"loss": trial["parameters"]["x"]})
         for slot in (1, 2, 3):
             log = pathlib.Path(done["logs"].replace("*", str(slot)))
-            self.assertNotIn("s3cret", log.read_text())
+            self.assertNotIn(self.secret, log.read_text())
         self.assertEqual(self.state(f"{done['job']}_1"), "COMPLETED")
 
 
