@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/machine.hpp"
+#include "core/perturb.hpp"
 #include "core/random.hpp"
 #include "krigon/error.hpp"
 
@@ -12,6 +13,8 @@ namespace {
 
 /// In place of a sampler's name: a person's own point.
 constexpr const char* kEnqueued = "enqueued";
+/// And of a trial that goes on from another's checkpoint.
+constexpr const char* kClone = "clone";
 
 /// No model is to miss what it may be told of.
 History::Window window_of(const StudySpec& spec) {
@@ -89,7 +92,20 @@ StudyManager::Advanced StudyManager::advance_locked(CreateTrial create, bool wit
       storage_->apply(study_.id, ResumeTrial{next->trial, next->basis});
       return {Advance::again, {}};
     }
-    if (!room || !takes_new) return {};
+    if (!room) return {};
+    if (next) {
+      const auto parent = storage_->trial(study_.id, next->trial);
+      create.parameters = perturb(study_.spec.space, parent->parameters, study_.spec.seed,
+                                  create.expect_number, next->resample);
+      create.proposal.sampler = kClone;
+      create.proposal.saw_sequence = history_.sequence();
+      create.proposal.pending = history_.pending();
+      create.proposal.model = next->basis;
+      create.proposal.parent = next->trial;
+      create.proposal.replaces = next->replaces;
+      return {Advance::made, storage_->apply(study_.id, create)};
+    }
+    if (!takes_new) return {};
     Suggestion suggestion = suggest_locked(create.expect_number);
     if (suggestion.exhausted) return {Advance::exhausted, {}};
     create.parameters = std::move(suggestion.parameters);

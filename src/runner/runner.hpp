@@ -27,6 +27,7 @@ struct TrialJob {
   /// best trial's).
   std::optional<std::filesystem::path> checkpoint = {};
   bool needs_result = true;  ///< false: exit 0 alone is completed (`on_best`)
+  std::int64_t parent = -1;  ///< trial whose checkpoints the first attempt begins with, -1: none
 };
 
 /// The trial reported metrics at a step.
@@ -85,7 +86,9 @@ class TrialRunner {
 ///
 /// Each attempt gets the folder trials_folder/<trial>/attempt-<n>/ with stdout.log, stderr.log,
 /// params.json and report.jsonl; attempts share trials_folder/<trial>/checkpoint/. The folder of an
-/// attempt that is started again, and the checkpoints before a first attempt, are emptied.
+/// attempt that is started again, and the checkpoints before a first attempt, are emptied; a clone's first
+/// attempt gets a copy of its parent's. A parent that runs may be writing there: whole files at a time, which
+/// are then renamed, are always whole in the copy.
 class Runner final : public TrialRunner {
  public:
   /// Throws EnvironmentError when the folder or the shim cannot be used or one trial asks for more

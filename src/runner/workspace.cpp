@@ -74,6 +74,28 @@ void link_files(Workspace& workspace, const RunnerOptions& options) {
   }
 }
 
+/// What vanishes on the way was replaced by something newer: copied anew, a few times.
+void copy_checkpoint(const RunnerOptions& options, std::int64_t parent, Workspace& workspace) {
+  const fs::path from = trial_folder(options, parent) / "checkpoint";
+  std::error_code error;
+  if (!fs::is_directory(from, error)) {
+    workspace.warnings.push_back(fmt::format(
+        "the checkpoint of trial {}, which it goes on from, is not on this machine ({}): share the "
+        "trials' folder among workers",
+        parent, from.string()));
+    return;
+  }
+  constexpr int kTries = 5;
+  for (int i = 0; i < kTries; ++i) {
+    fs::remove_all(workspace.checkpoint);
+    fs::copy(from, workspace.checkpoint, fs::copy_options::recursive | fs::copy_options::copy_symlinks,
+             error);
+    if (!error) return;
+  }
+  throw EnvironmentError(fmt::format("cannot copy the checkpoint of trial {} from {}: {}", parent,
+                                     from.string(), error.message()));
+}
+
 bool starts_with(std::string_view text, std::string_view start) {
   return text.substr(0, start.size()) == start;
 }
@@ -106,6 +128,7 @@ Workspace make_workspace(const RunnerOptions& options, const TrialJob& job) {
   if (job.attempt == 1 && !job.checkpoint) fs::remove_all(workspace.checkpoint);
   fs::create_directories(workspace.folder);
   fs::create_directories(workspace.checkpoint);
+  if (job.attempt == 1 && job.parent >= 0) copy_checkpoint(options, job.parent, workspace);
   write_file(workspace.params_file(), to_json(job.parameters).dump(2) + "\n");
   write_file(workspace.report_file(), "");
   if (options.spec.trial.own_folder) {

@@ -152,7 +152,9 @@ class WorkerLoop::Impl {
       const std::int64_t number = asked->trial.number;
       const auto [place, fresh] =
           live_.emplace(number, Live{std::move(asked->trial), std::move(asked->attempt)});
-      runner_.start({number, place->second.attempt.number, asked->seed, place->second.trial.parameters});
+      TrialJob job{number, place->second.attempt.number, asked->seed, place->second.trial.parameters};
+      job.parent = place->second.trial.proposal.parent;
+      runner_.start(job);
       observer_.started(place->second.trial, place->second.attempt);
     }
   }

@@ -1,0 +1,63 @@
+"""Rules that pause trials, take them up again, and let clones go on from others' checkpoints."""
+
+import unittest
+
+from support import StudyTest
+
+# Goes on from the last whole step of its checkpoint, where there is one.
+TRIAL = """\
+step=1
+if [ -f "$KRIGON_CHECKPOINT_DIR/step" ]; then step=$(($(cat "$KRIGON_CHECKPOINT_DIR/step") + 1)); fi
+while [ "$step" -le 9 ]; do
+  printf '{"step": %s, "loss": %s}\\n' "$step" "$1" >>"$KRIGON_REPORT_FILE"
+  echo "$step" >"$KRIGON_CHECKPOINT_DIR/step.new" && mv "$KRIGON_CHECKPOINT_DIR/step.new" "$KRIGON_CHECKPOINT_DIR/step"
+  sleep 0.1
+  step=$((step + 1))
+done
+printf '{"loss": %s}\\n' "$1" >>"$KRIGON_REPORT_FILE"
+"""
+
+
+class Pauses(StudyTest):
+    trial = TRIAL
+
+    def run_with(self, rule, trials, parallel):
+        self.write("study.yaml", self.study.replace("trials: 6, parallel: 2", f"trials: {trials}, parallel: {parallel}")
+                   + f"early_stopping: {rule}\n")
+        self.krigon("run", "study.yaml", "--quiet")
+        told = self.lines("trials", "study.yaml", "--json")
+        status = self.json("status", "study.yaml")
+        self.assertEqual((status["running"], status["queued"], status["paused"]), (0, 0, 0))
+        return told
+
+    def test_promoted_trials_go_on_from_their_checkpoints(self):
+        for rule in ("{type: asha, promote: true, max_steps: 9, reduction: 3}", "{type: hyperband, max_steps: 9}"):
+            with self.subTest(rule=rule):
+                told = self.run_with(rule, 13, 2)
+                self.assertEqual(len(told), 13)
+                self.assertEqual({t["state"] for t in told}, {"completed", "stopped"})
+                promoted = [t for t in told if t["attempts"] > 1]
+                self.assertTrue(promoted)
+                for trial in promoted:
+                    shown = self.json("show", "study.yaml", trial["trial"])
+                    steps = [(r["attempt"], r["step"]) for r in shown["reports"] if "step" in r] if "reports" in shown else []
+                    self.assertTrue(steps, shown)
+                    # No step was done twice but those that were under way when it was told to stop.
+                    self.assertGreater(min(step for attempt, step in steps if attempt == 2), 1)
+                self.krigon("delete", "study.yaml", "--yes")
+
+    def test_clones_begin_with_their_parents_checkpoint(self):
+        told = self.run_with("{type: pbt, population: 4, interval: 3, max_steps: 9}", 12, 4)
+        clones = [t for t in told if t["trial"] >= 4]
+        self.assertTrue(clones)
+        self.assertEqual(sum(t["state"] == "stopped" for t in told), len(clones))
+        self.assertEqual(sum(t["state"] == "completed" for t in told), 4)
+        for trial in clones:
+            shown = self.json("show", "study.yaml", trial["trial"])
+            self.assertEqual(shown["proposal"]["sampler"], "clone", shown)
+            first = min(r["step"] for r in shown["reports"] if "step" in r)
+            self.assertGreater(first, 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
