@@ -231,7 +231,8 @@ TEST_P(Share, AWindowHoldsTheNewestTheBestAndTheOpen) {
     const auto some = storage->window(study, 20, 4);
     std::vector<std::int64_t> numbers;
     for (const auto& trial : some.trials) numbers.push_back(trial.number);
-    // Of 0, 1, 2, 7, 8, 9 and ten more: 0 and 10 have 0, 13 would have 1 but runs, 8 has 6, 9 and 19 have 3, ...
+    // Of 0, 1, 2, 7, 8, 9 and ten more: 0 and 10 have 0, 13 would have 1 but runs, 8 has 6, 9 and 19 have 3,
+    // ...
     const auto expected = direction == Direction::minimize
                               ? std::vector<std::int64_t>{0, 3, 4, 5, 9, 10, 13, 14, 15, 19}
                               : std::vector<std::int64_t>{1, 3, 4, 5, 7, 11, 13, 14, 15, 17};
