@@ -148,11 +148,11 @@ Turn StudyManager::take(const Holder& holder, bool may_propose) {
       auto applied = apply(LeaseNext{holder.worker, holder.host, holder.lease, nullptr, "", true});
       if (applied.trial) return {asked(std::move(applied), false), false};
     }
-    const std::int64_t fence = [&] {
+    const auto [fence, dry] = [&] {
       const std::lock_guard guard(lead_lock_);
-      return suggester_;
+      return std::pair(suggester_, dry_);
     }();
-    if (!may_propose || fence == 0) return {std::nullopt, true};
+    if (!may_propose || fence == 0) return {std::nullopt, fence == 0 || head.sequence != dry};
     const std::lock_guard guard(propose_lock_);
     CreateTrial create;
     create.worker = holder.worker;
@@ -218,7 +218,11 @@ std::int64_t StudyManager::fill(std::int64_t target, std::int64_t stale) {
       CreateTrial create;
       create.suggester = fence;
       const Advanced advanced = advance_locked(std::move(create), true);
-      if (advanced.what == Advance::nothing || advanced.what == Advance::exhausted) return made;
+      if (advanced.what == Advance::nothing || advanced.what == Advance::exhausted) {
+        const std::lock_guard lead(lead_lock_);
+        if (history_.head().running + history_.head().queued == 0) dry_ = history_.sequence();
+        return made;
+      }
       ++made;
       continue;
     }

@@ -119,6 +119,7 @@ class StudyManager {
 
   mutable std::mutex lead_lock_;
   std::int64_t suggester_ = 0;  ///< fencing token while this leads, 0: it does not
+  std::int64_t dry_ = -1;       ///< the study's last event when fill() found nothing left to begin
 
   std::mutex judge_lock_;  ///< guards what follows
   std::unique_ptr<Scheduler> scheduler_;

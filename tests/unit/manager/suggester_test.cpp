@@ -149,6 +149,21 @@ TEST_F(Suggester, NothingIsProposedBeyondTheBudget) {
   EXPECT_FALSE(turn.wait);
 }
 
+TEST_F(Suggester, TheOneThatProposesForOthersSeesWhenNothingIsLeft) {
+  ASSERT_TRUE(a.manager->lead("a", 10 * kSecond));
+  a.sampler->points = 2;
+  EXPECT_EQ(a.manager->fill(3, 100), 2);
+  const auto first = b.take("b").asked.value(), second = b.take("b").asked.value();
+  a.tell(first);
+  EXPECT_EQ(a.manager->fill(3, 100), 0);
+  EXPECT_TRUE(a.take("a", false).wait);  // what runs may come back
+  a.tell(second);
+  EXPECT_TRUE(a.take("a", false).wait);  // it has not looked since
+  EXPECT_EQ(a.manager->fill(3, 100), 0);
+  EXPECT_FALSE(a.take("a", false).wait);
+  EXPECT_TRUE(b.take("b", false).wait);
+}
+
 TEST_F(Suggester, WhatWaitedTooLongIsProposedAnew) {
   ASSERT_TRUE(a.manager->lead("a", 1000 * kSecond));
   std::vector<Asked> running;
