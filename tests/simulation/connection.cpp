@@ -15,6 +15,7 @@ constexpr int kDeepestDelay = 3;
 void Connection::before() {
   if (dead) throw Violation{"the dead are silent", name + " gave a command after its end"};
   ++commands;
+  applies = false;
   bool lost = false;
   spring(false, lost);
   delay(2 * commands);
@@ -28,8 +29,13 @@ bool Connection::after() {
   return lost;
 }
 
+bool Connection::springs(const Trap& trap, bool afterwards) const {
+  // The answer to a question may be lost unnoticed: it is put again.
+  return trap.afterwards == afterwards && (trap.what != Trap::What::lose_answer || applies);
+}
+
 void Connection::spring(bool afterwards, bool& lost) {
-  while (!traps.empty() && traps.front().afterwards == afterwards) {
+  while (!traps.empty() && springs(traps.front(), afterwards)) {
     const Trap trap = traps.front();
     traps.pop_front();
     switch (trap.what) {

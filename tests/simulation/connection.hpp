@@ -32,6 +32,7 @@ struct Connection final : Forwarding {
   TimeUs stopped_until = 0, cut_until = 0;
   std::deque<Trap> traps;
   std::uint64_t commands = 0;
+  bool applies = false;  ///< the command under way changes something
 
   Applied apply(std::int64_t study, const Command& command) override {
     // Without an event there is nothing by which to know whether it took effect: it is done again.
@@ -39,6 +40,7 @@ struct Connection final : Forwarding {
                        !std::holds_alternative<TakeSuggester>(command) &&
                        !std::holds_alternative<AddRunningTime>(command);
     return on_the_way(known, [&] {
+      applies = true;
       watch->hears(name);
       return watch->apply(study, command);
     });
@@ -83,6 +85,7 @@ struct Connection final : Forwarding {
   /// Whether the answer was lost, and asked for again.
   bool after();
   void spring(bool afterwards, bool& lost);
+  bool springs(const Trap& trap, bool afterwards) const;
   void wait_for_network(TimeUs until);
   void delay(std::uint64_t which);
 };

@@ -40,7 +40,7 @@ void World::carry_out(const Fault& fault) {
   const auto note = [&](const std::string& whom) {
     ++chronicle_.faults.at(static_cast<std::size_t>(fault.kind));
     chronicle_.happened.push_back(fmt::format("{:9.3f} s  {}{}", static_cast<double>(now_ - began_) / kSecond,
-                                            describe(fault), whom.empty() ? "" : " -> " + whom));
+                                              describe(fault), whom.empty() ? "" : " -> " + whom));
   };
   watch_->digest(static_cast<std::uint64_t>(fault.kind));
   if (by_person(fault.kind)) {
@@ -142,7 +142,9 @@ void World::person(const Fault& fault) {
         managed->apply(CancelTrial{find([](TrialState s) { return !ended(s); }), "no longer wanted"});
         break;
       case FaultKind::enqueue:
-        managed->enqueue({{"x", 0.5}, {"ended", std::int64_t{0}}, {"pending", std::int64_t{0}}});
+        for (std::int64_t i = 0; i <= fault.choice % 8; ++i) {
+          managed->enqueue({{"x", 0.5}, {"ended", std::int64_t{0}}, {"pending", std::int64_t{0}}});
+        }
         break;
       case FaultKind::ask:
         ask(fault);

@@ -81,6 +81,8 @@ Arguments read_arguments(int count, char** words) {
 
 struct Figures {
   std::int64_t histories = 0, workers = 0, trials = 0, faults = 0, commands = 0, events = 0, steps = 0;
+  std::int64_t leases_lost = 0, stale = 0, refused = 0, cut_off = 0;
+  double longest_end = 0;
   std::int64_t fewest_workers = INT64_MAX, fewest_trials = INT64_MAX, fewest_faults = INT64_MAX;
   double world_seconds = 0;
   std::array<std::int64_t, kFaultKinds> by_kind{};
@@ -99,6 +101,11 @@ struct Figures {
     commands += history.commands;
     events += history.events;
     steps += history.steps;
+    leases_lost += history.leases_lost;
+    stale += history.stale;
+    refused += history.refused;
+    cut_off += history.cut_off;
+    longest_end = std::max(longest_end, history.end_took);
     world_seconds += history.seconds;
     fewest_workers = std::min(fewest_workers, history.workers);
     fewest_trials = std::min(fewest_trials, history.trials);
@@ -113,6 +120,10 @@ struct Figures {
                workers, fewest_workers, trials, fewest_trials, faults, fewest_faults);
     fmt::print("  {} rounds of workers, {} commands, {} events; digest {:016x}\n", steps, commands, events,
                digest);
+    fmt::print(
+        "  refused: {} of lost leases, {} stale proposals, {} others; {} workers gave up on the store\n",
+        leases_lost, stale, refused, cut_off);
+    fmt::print("  from the last fault to the end at most {:.0f} s\n", longest_end);
     for (int i = 0; i < kFaultKinds; ++i) {
       const auto kind = static_cast<FaultKind>(i);
       fmt::print("  {:<15} {:>8}{}\n", to_string(kind), by_kind.at(static_cast<std::size_t>(i)),

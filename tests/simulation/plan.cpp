@@ -18,6 +18,8 @@ constexpr std::array<std::string_view, kFaultKinds> kNames{
 
 /// Events that every study of 200 trials has: each is made, leased and ended.
 constexpr std::int64_t kSureEvents = 560;
+/// That one of 200 to 220 has when they report too, about.
+constexpr std::int64_t kLikelyEvents = 1300;
 
 TimeUs amount_of(FaultKind kind, const Plan& plan, Draw& draw) {
   switch (kind) {
@@ -64,19 +66,21 @@ Plan make_plan(std::uint64_t seed) {
   plan.asha = draw.chance(0.4);
   plan.maximize = draw.chance(0.3);
   plan.delays = draw.chance(0.8) ? 0.01 * draw.uniform() : 0;
-  const auto add = [&](FaultKind first, FaultKind last) {
+  const auto add = [&](FaultKind first, FaultKind last, std::int64_t from, std::int64_t to) {
     Fault fault;
     fault.kind = static_cast<FaultKind>(draw.between(static_cast<int>(first), static_cast<int>(last)));
-    fault.after = draw.between(1, kSureEvents);
+    fault.after = draw.between(from, to);
     fault.worker = draw.between(0, plan.workers - 1);
     fault.amount = amount_of(fault.kind, plan, draw);
     fault.choice = draw.between(0, 599);
     plan.faults.push_back(fault);
   };
-  const auto faults = draw.between(10, 16);
-  for (std::int64_t i = 0; i < faults; ++i) add(FaultKind::kill, FaultKind::stubborn);
+  for (int i = 0; i < 10; ++i) add(FaultKind::kill, FaultKind::stubborn, 1, kSureEvents);
+  const auto late = draw.between(3, 8);
+  for (std::int64_t i = 0; i < late; ++i)
+    add(FaultKind::kill, FaultKind::stubborn, kSureEvents, kLikelyEvents);
   const auto others = draw.between(2, 7);
-  for (std::int64_t i = 0; i < others; ++i) add(FaultKind::join, FaultKind::speak_for);
+  for (std::int64_t i = 0; i < others; ++i) add(FaultKind::join, FaultKind::speak_for, 1, kLikelyEvents);
   std::stable_sort(plan.faults.begin(), plan.faults.end(),
                    [](const Fault& a, const Fault& b) { return a.after < b.after; });
   return plan;

@@ -28,7 +28,7 @@ enum class FaultKind {
   stubborn,      ///< from now on this worker's processes ignore SIGTERM
   join,          ///< another worker comes
   cancel,        ///< a person withdraws a trial
-  enqueue,       ///< a person puts a point in front
+  enqueue,       ///< a person puts points in front
   ask,           ///< a person asks for a trial with a key and tells it later
   contradict,    ///< a person tells another result for a trial
   speak_for,     ///< a person fails or stops a trial without a token

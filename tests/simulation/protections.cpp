@@ -8,11 +8,11 @@ namespace krigon::simulation {
 namespace {
 
 constexpr std::array<std::string_view, kProtections> kNames{
-    "none",          "fencing tokens",  "first tell", "one suggester",
-    "store's clock", "fresh proposals", "budget",     "keys"};
+    "none",   "fencing tokens", "first tell", "one suggester", "store's clock", "fresh proposals",
+    "budget", "keys",           "recovery"};
 
 /// A machine's own, which is fast.
-constexpr TimeUs kLocalClockIsAhead = 20 * kSecond;
+constexpr TimeUs kLocalClockIsAhead = 2 * kSecond;
 
 }  // namespace
 
@@ -22,6 +22,11 @@ std::string_view to_string(Protection protection) {
 
 TimeUs Unprotected::now() {
   return inner_->now() + (without_ == Protection::store_clock ? kLocalClockIsAhead : 0);
+}
+
+std::vector<AttemptRecord> Unprotected::running_attempts(std::int64_t study) {
+  if (without_ == Protection::recovery) return {};
+  return inner_->running_attempts(study);
 }
 
 Applied Unprotected::apply(std::int64_t study, const Command& command) {

@@ -15,8 +15,9 @@ enum class Protection {
   fresh_proposals,  ///< a proposal is refused that did not see every trial before it
   budget_at_lease,  ///< no trial is handed out beyond the budget
   keys,             ///< a request with the same key makes nothing new
+  recovery,         ///< what a dead worker ran goes back to the queue
 };
-inline constexpr int kProtections = static_cast<int>(Protection::keys) + 1;
+inline constexpr int kProtections = static_cast<int>(Protection::recovery) + 1;
 
 std::string_view to_string(Protection protection);
 
@@ -27,6 +28,7 @@ class Unprotected final : public Forwarding {
       : Forwarding(std::move(inner)), without_(without) {}
   Applied apply(std::int64_t study, const Command& command) override;
   TimeUs now() override;
+  std::vector<AttemptRecord> running_attempts(std::int64_t study) override;
 
  private:
   Protection without_;

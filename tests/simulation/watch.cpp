@@ -28,6 +28,16 @@ std::optional<Token> token_of(const Command& command) {
       command);
 }
 
+/// By which the same request is known again.
+std::string key_of(const Command& command) {
+  return std::visit(
+      [](const auto& c) -> std::string {
+        if constexpr (requires { c.key; }) return c.key;
+        return {};
+      },
+      command);
+}
+
 std::string_view name_of(const Command& command) {
   static constexpr std::array<std::string_view, std::variant_size_v<Command>> kNames{
       "create", "revise", "lease", "lease next", "renew",  "report", "complete", "stop",
@@ -54,7 +64,7 @@ struct Watch::Seen {
 };
 
 Watch::Watch(std::shared_ptr<Storage> inner, const Plan& plan, const TimeUs& now, const Clock& clock)
-    : Forwarding(std::move(inner)), plan_(plan), now_(now), clock_(clock), changed_at_(now) {}
+    : Forwarding(std::move(inner)), plan_(plan), now_(now), clock_(clock), began_(now), changed_at_(now) {}
 
 void Watch::digest(std::uint64_t word) {
   digest_ = (digest_ ^ word) * 0x100000001b3U;
@@ -82,9 +92,14 @@ Applied Watch::apply(std::int64_t study, const Command& command) {
     applied = inner_->apply(study, command);
   } catch (const Error& e) {
     digest(e.what());
-    if (trace)
-      *trace << fmt::format("{:10.3f} {} {}: {}\n", static_cast<double>(now_) / kSecond, speaker,
-                            name_of(command), e.what());
+    if (dynamic_cast<const LeaseLostError*>(&e) != nullptr) {
+      ++leases_lost_;
+    } else if (dynamic_cast<const StaleError*>(&e) != nullptr) {
+      ++stale_;
+    } else {
+      ++refused_;
+    }
+    if (trace) *trace << fmt::format("{:10.3f} {} {}: {}\n", time(), speaker, name_of(command), e.what());
     throw;
   }
   Seen seen{command, head_, applied, {}, store_now, applied.head.sequence != head_.sequence};
@@ -96,9 +111,9 @@ Applied Watch::apply(std::int64_t study, const Command& command) {
     digest(static_cast<std::uint64_t>(applied.trial->number * 8) +
            static_cast<std::uint64_t>(applied.trial->state));
   if (trace && (seen.event || std::holds_alternative<TakeSuggester>(command))) {
-    *trace << fmt::format("{:10.3f} {} {}: event {}, trial {}, leads {}\n",
-                          static_cast<double>(now_) / kSecond, speaker, name_of(command), applied.sequence,
-                          applied.trial ? applied.trial->number : -1, applied.head.suggester);
+    *trace << fmt::format("{:10.3f} {} {}: event {}, trial {}, leads {}\n", time(), speaker, name_of(command),
+                          applied.sequence, applied.trial ? applied.trial->number : -1,
+                          applied.head.suggester);
   }
   check_head(seen, study);
   if (applied.trial) {
@@ -121,10 +136,9 @@ Applied Watch::apply(std::int64_t study, const Command& command) {
 void Watch::check(bool holds, const char* invariant, const Seen& seen) const {
   if (holds) return;
   const auto& a = seen.applied;
-  throw Violation{invariant,
-                  fmt::format("at {:.3f} s, {} said \"{}\" of trial {}: event {}",
-                              static_cast<double>(now_) / kSecond, speaker_.empty() ? "a person" : speaker_,
-                              name_of(seen.command), a.trial ? a.trial->number : -1, a.sequence)};
+  throw Violation{invariant, fmt::format("at {:.3f} s, {} said \"{}\" of trial {}: event {}", time(),
+                                         speaker_.empty() ? "a person" : speaker_, name_of(seen.command),
+                                         a.trial ? a.trial->number : -1, a.sequence)};
 }
 
 void Watch::check_head(const Seen& seen, std::int64_t study) {
@@ -141,6 +155,10 @@ void Watch::check_head(const Seen& seen, std::int64_t study) {
 
 void Watch::check_trial(const Seen& seen) {
   const TrialRecord& trial = seen.trial();
+  if (const std::string key = key_of(seen.command); !key.empty()) {
+    const auto [place, fresh] = keys_.emplace(key, trial.number);
+    check(place->second == trial.number, "a key makes one trial", seen);
+  }
   if (seen.made()) {
     check(trial.number == static_cast<std::int64_t>(known_.size()), "trials are numbered densely", seen);
     check(trial.state == TrialState::queued || trial.state == TrialState::running,
@@ -157,10 +175,6 @@ void Watch::check_trial(const Seen& seen) {
   if (!seen.event) check(trial.state == prior.state, "no state changes without an event", seen);
   check(trial.losses <= plan_.retries || ended(trial.state), "lost attempts are retried as often as allowed",
         seen);
-  if (!trial.key.empty()) {
-    const auto [place, fresh] = keys_.emplace(trial.key, trial.number);
-    check(place->second == trial.number, "a key makes one trial", seen);
-  }
 }
 
 void Watch::check_token(const Seen& seen) {

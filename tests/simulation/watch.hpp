@@ -36,6 +36,9 @@ class Watch final : public Forwarding {
 
   std::uint64_t digest() const { return digest_; }
   std::int64_t commands() const { return commands_; }
+  std::int64_t leases_lost() const { return leases_lost_; }
+  std::int64_t stale() const { return stale_; }
+  std::int64_t refused() const { return refused_; }
   std::int64_t sequence() const { return head_.sequence; }
   const StudyHead& last_head() const { return head_; }
   TimeUs changed_at() const { return changed_at_; }
@@ -71,6 +74,8 @@ class Watch final : public Forwarding {
   void check_budget(const Seen& seen);
   void check_suggester(const Seen& seen);
   void remember(const Seen& seen);
+  /// Since the beginning, in seconds.
+  double time() const { return static_cast<double>(now_ - began_) / kSecond; }
 
   const Plan& plan_;
   const TimeUs& now_;
@@ -85,6 +90,8 @@ class Watch final : public Forwarding {
   std::int64_t best_ = -1;
   std::uint64_t digest_ = 0xcbf29ce484222325U;
   std::int64_t commands_ = 0;
+  std::int64_t leases_lost_ = 0, stale_ = 0, refused_ = 0;  ///< words that did not count
+  TimeUs began_;
   TimeUs changed_at_ = 0;
 };
 

@@ -19,7 +19,7 @@ namespace {
 constexpr TimeUs kIdle = 30 * kSecond;
 constexpr TimeUs kLooksEvery = 2 * kSecond;
 /// From the last fault to the end. What is left may be the whole study, run by three workers.
-constexpr TimeUs kLongestEnd = 900 * kSecond;
+constexpr TimeUs kLongestEnd = 300 * kSecond;
 constexpr std::int64_t kFewestWorkers = 3;
 
 StudySpec spec_of(const Plan& plan) {
@@ -74,6 +74,10 @@ Chronicle World::run() {
   chronicle_.workers = static_cast<std::int64_t>(workers_.size());
   chronicle_.trials = watch_->last_head().next_trial;
   chronicle_.commands = watch_->commands();
+  chronicle_.leases_lost = watch_->leases_lost();
+  chronicle_.stale = watch_->stale();
+  chronicle_.refused = watch_->refused();
+  chronicle_.end_took = static_cast<double>(now_ - last_fault_) / kSecond;
   chronicle_.events = watch_->sequence();
   chronicle_.seconds = static_cast<double>(now_ - began_) / kSecond;
   return std::move(chronicle_);
@@ -122,6 +126,7 @@ void World::wake(Worker& worker) {
   } catch (const Killed&) {
   } catch (const StorageError&) {
     // As of the program: it says so and ends, and its shims end what it ran.
+    ++chronicle_.cut_off;
   } catch (const Error& e) {
     throw Violation{"no refusal ends a worker", fmt::format("{}: {}", worker.connection->name, e.what())};
   }

@@ -29,7 +29,10 @@ struct Chronicle {
   std::optional<Violation> violation;
   std::uint64_t digest = 0;
   std::int64_t workers = 0, trials = 0, commands = 0, events = 0, steps = 0;
+  std::int64_t leases_lost = 0, stale = 0, refused = 0;  ///< commands that were refused, and why
+  std::int64_t cut_off = 0;                              ///< workers that gave up on the store
   std::array<std::int64_t, kFaultKinds> faults{};
+  double end_took = 0;                ///< seconds from the last fault to the end
   double seconds = 0;                 ///< of the world's time
   std::vector<std::string> happened;  ///< the faults as they came, with whom they hit
 };
