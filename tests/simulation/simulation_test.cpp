@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <cctype>
+#include <ostream>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -45,6 +47,10 @@ struct Case {
   Protection without;
   const char* breaks;  ///< the invariant that is seen to break
 };
+
+std::ostream& operator<<(std::ostream& out, const Case& tested) {
+  return out << "breaks: " << tested.breaks;
+}
 
 class WithoutAProtection : public ::testing::TestWithParam<Case> {};
 

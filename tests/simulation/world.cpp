@@ -19,7 +19,7 @@ namespace {
 constexpr TimeUs kIdle = 30 * kSecond;
 constexpr TimeUs kLooksEvery = 2 * kSecond;
 /// From the last fault to the end. What is left may be the whole study, run by three workers.
-constexpr TimeUs kLongestEnd = 300 * kSecond;
+constexpr TimeUs kLongestEnd = 120 * kSecond;
 constexpr std::int64_t kFewestWorkers = 3;
 
 StudySpec spec_of(const Plan& plan) {
