@@ -79,10 +79,11 @@ void Processes::start(const TrialJob& job) {
       process.script.emplace_back(at, Reported{job.trial, job.attempt, step - 1, {{"loss", value + 1}}});
     }
   }
-  auto [end_at, ended] = own_end(draw, seed_, job, now_, at);
-  if (ended.outcome == Outcome::could_not_start) process.script.clear();
+  const auto own = own_end(draw, seed_, job, now_, at);
+  const TimeUs end_at = own.first;
+  if (own.second.outcome == Outcome::could_not_start) process.script.clear();
   std::erase_if(process.script, [&](const auto& each) { return each.first > end_at; });
-  process.script.emplace_back(end_at, std::move(ended));
+  process.script.emplace_back(end_at, own.second);
   processes_.insert_or_assign(job.trial, std::move(process));
 }
 
