@@ -48,8 +48,12 @@ struct Connection final : Forwarding {
   StudyHead head(std::int64_t study) override {
     return on_the_way(true, [&] { return inner_->head(study); });
   }
-  Delta changes_since(std::int64_t study, std::int64_t sequence) override {
-    return on_the_way(true, [&] { return inner_->changes_since(study, sequence); });
+  using Storage::changes_since;
+  Delta changes_since(std::int64_t study, std::int64_t sequence, std::int64_t limit) override {
+    return on_the_way(true, [&] { return inner_->changes_since(study, sequence, limit); });
+  }
+  Delta window(std::int64_t study, std::int64_t from, std::int64_t best) override {
+    return on_the_way(true, [&] { return inner_->window(study, from, best); });
   }
   std::vector<TrialRecord> trials(std::int64_t study, const TrialQuery& query) override {
     return on_the_way(true, [&] { return inner_->trials(study, query); });
