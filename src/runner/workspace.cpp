@@ -160,6 +160,8 @@ std::vector<std::string> make_environment(const RunnerOptions& options, const Tr
     if (equals == std::string_view::npos || equals == 0) continue;
     // A study run by a trial of another study: that trial's parameters are not this one's.
     if (starts_with(entry, "KRIGON_PARAM_") || starts_with(entry, "KRIGON_MAX_STEPS=")) continue;
+    // The worker's own: the store's password is none of the trial's business.
+    if (starts_with(entry, "KRIGON_STORAGE=") || starts_with(entry, "KRIGON_HEARTBEAT_FILE=")) continue;
     env[std::string(entry.substr(0, equals))] = entry.substr(equals + 1);
   }
   // Python would keep what it prints to a file until it ends: no metrics from it, no log of a killed trial.

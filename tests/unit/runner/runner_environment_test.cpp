@@ -58,6 +58,7 @@ class RunnerEnvironment : public RunnerTest {
 
 TEST_F(RunnerEnvironment, Variables) {
   const Variable stale("KRIGON_PARAM_MOMENTUM", "0.9");
+  const Variable store("KRIGON_STORAGE", "postgresql://krigon:secret@host/db");
   options_.spec.early_stopping.max_steps = 27;
   options_.spec.trial.env = {{"MINE", "1"}};
   shell("env");
@@ -67,6 +68,7 @@ TEST_F(RunnerEnvironment, Variables) {
   EXPECT_EQ(env.at("KRIGON_PARAM_LAYERS"), "3");
   EXPECT_EQ(env.at("KRIGON_PARAM_OPTIMIZER"), "adam");
   EXPECT_FALSE(env.contains("KRIGON_PARAM_MOMENTUM"));
+  EXPECT_FALSE(env.contains("KRIGON_STORAGE"));
   EXPECT_EQ(env.at("KRIGON_SEED"), "99");
   EXPECT_EQ(env.at("KRIGON_TRIAL"), "0");
   EXPECT_EQ(env.at("KRIGON_ATTEMPT"), "1");

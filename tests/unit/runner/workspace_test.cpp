@@ -60,6 +60,26 @@ TEST_F(WorkspaceTest, NeverFollowsItsOwnLinksWhenItEmptiesAFolder) {
   EXPECT_EQ(read_file(options_.study_folder / "data/1.csv"), "1");
 }
 
+TEST_F(WorkspaceTest, ACloneBeginsWithACopyOfItsParentsCheckpoint) {
+  options_.spec.trial.command = {"true"};
+  TrialJob job;
+  job.trial = 7;
+  job.parent = 3;
+  EXPECT_THAT(make_workspace(options_, job).warnings,
+              ::testing::ElementsAre(::testing::HasSubstr("the checkpoint of trial 3")));
+  write_file(options_.trials_folder / "3/checkpoint/deep/weights", "parent's");
+  write_file(options_.trials_folder / "7/checkpoint/stale", "of an earlier study");
+  const auto workspace = make_workspace(options_, job);
+  EXPECT_TRUE(workspace.warnings.empty());
+  EXPECT_EQ(read_file(workspace.checkpoint / "deep/weights"), "parent's");
+  EXPECT_FALSE(fs::exists(workspace.checkpoint / "stale"));
+  // What it then writes is its own, and its next attempt goes on from that.
+  write_file(workspace.checkpoint / "deep/weights", "clone's");
+  job.attempt = 2;
+  EXPECT_EQ(read_file(make_workspace(options_, job).checkpoint / "deep/weights"), "clone's");
+  EXPECT_EQ(read_file(options_.trials_folder / "3/checkpoint/deep/weights"), "parent's");
+}
+
 TEST_F(WorkspaceTest, NoCommandIsAnError) {
   EXPECT_THROW(make({}), EnvironmentError);
 }
