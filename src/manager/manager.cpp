@@ -16,6 +16,14 @@ constexpr const char* kEnqueued = "enqueued";
 /// And of a trial that goes on from another's checkpoint.
 constexpr const char* kClone = "clone";
 
+CreateTrial trial_for(const Holder& holder) {
+  CreateTrial create;
+  create.worker = holder.worker;
+  create.host = holder.host;
+  create.lease = holder.lease;
+  return create;
+}
+
 /// No model is to miss what it may be told of.
 History::Window window_of(const StudySpec& spec) {
   History::Window window;
@@ -111,8 +119,6 @@ StudyManager::Advanced StudyManager::advance_locked(CreateTrial create, bool wit
     create.parameters = std::move(suggestion.parameters);
     create.proposal = std::move(suggestion.proposal);
     return {Advance::made, storage_->apply(study_.id, create)};
-  } catch (const LeaseLostError&) {
-    throw;
   } catch (const ConflictError&) {
     // Others were quicker, or it is another's to propose now: look again at what stands.
     return {Advance::again, {}};
@@ -127,11 +133,8 @@ std::optional<Asked> StudyManager::ask(const Holder& holder, const std::string& 
       if (applied.trial) return asked(std::move(applied), repeated);
     }
     const std::lock_guard guard(propose_lock_);
-    CreateTrial create;
+    CreateTrial create = trial_for(holder);
     create.key = key;
-    create.worker = holder.worker;
-    create.host = holder.host;
-    create.lease = holder.lease;
     Advanced advanced = advance_locked(std::move(create), false);
     if (advanced.what == Advance::made) {
       const bool repeated = !advanced.applied->changed;
@@ -154,10 +157,7 @@ Turn StudyManager::take(const Holder& holder, bool may_propose) {
     }();
     if (!may_propose || fence == 0) return {std::nullopt, fence == 0 || head.sequence != dry};
     const std::lock_guard guard(propose_lock_);
-    CreateTrial create;
-    create.worker = holder.worker;
-    create.host = holder.host;
-    create.lease = holder.lease;
+    CreateTrial create = trial_for(holder);
     create.suggester = fence;
     Advanced advanced = advance_locked(std::move(create), true);
     if (advanced.what == Advance::made) return {asked(std::move(*advanced.applied), false), false};
@@ -197,18 +197,15 @@ void StudyManager::leave(const std::string& worker) {
   apply(TakeSuggester{worker, 0, ""});
 }
 
-bool StudyManager::leads() const {
+std::int64_t StudyManager::suggester_fence() const {
   const std::lock_guard guard(lead_lock_);
-  return suggester_ != 0;
+  return suggester_;
 }
 
 std::int64_t StudyManager::fill(std::int64_t target, std::int64_t stale) {
   std::int64_t made = 0;
   while (true) {
-    const std::int64_t fence = [&] {
-      const std::lock_guard guard(lead_lock_);
-      return suggester_;
-    }();
+    const std::int64_t fence = suggester_fence();
     if (fence == 0) return made;
     // For each proposal anew, so that an ask in between need not wait for all.
     const std::lock_guard guard(propose_lock_);
@@ -228,43 +225,40 @@ std::int64_t StudyManager::fill(std::int64_t target, std::int64_t stale) {
     }
     if (!sampler_->learns()) return made;
     sync_history_locked();
-    const auto told = history_.ended();
-    std::optional<TrialRecord> oldest;
-    for (const std::int64_t number : history_.pending()) {
-      const TrialRecord& trial = history_.trial(number);
-      if (trial.state != TrialState::queued || trial.attempts > 0) continue;
-      if (trial.proposal.sampler == kEnqueued || trial.proposal.parent >= 0) continue;
-      // Those that ended are in the order of their ends.
-      const auto later = std::count_if(
-          told.rbegin(),
-          told.rbegin() + std::min<std::ptrdiff_t>(stale + 1, static_cast<std::ptrdiff_t>(told.size())),
-          [&](std::int64_t t) { return history_.trial(t).ended_sequence > trial.proposal.saw_sequence; });
-      if (later > stale) {
-        oldest = trial;
-        break;
-      }
-    }
-    if (!oldest || !revise_locked(*oldest)) return made;
+    const auto number = stale_locked(stale);
+    if (!number || !revise_locked(*number)) return made;
     ++made;
   }
 }
 
-bool StudyManager::revise_locked(const TrialRecord& trial) {
-  ReviseProposal revise;
-  revise.trial = trial.number;
-  {
-    const std::lock_guard guard(lead_lock_);
-    revise.suggester = suggester_;
+std::optional<std::int64_t> StudyManager::stale_locked(std::int64_t stale) const {
+  // They are in the order of their ends: the one so many before the last tells whether more are newer.
+  const auto told = history_.ended();
+  if (static_cast<std::int64_t>(told.size()) <= stale) return std::nullopt;
+  const std::int64_t limit =
+      history_.trial(told[told.size() - 1 - static_cast<std::size_t>(stale)]).ended_sequence;
+  for (const std::int64_t number : history_.pending()) {
+    const TrialRecord& trial = history_.trial(number);
+    if (trial.state != TrialState::queued || trial.attempts > 0) continue;
+    if (trial.proposal.sampler == kEnqueued || trial.proposal.parent >= 0) continue;
+    if (trial.proposal.saw_sequence < limit) return number;
   }
-  history_.hide(trial.number);
+  return std::nullopt;
+}
+
+bool StudyManager::revise_locked(std::int64_t trial) {
+  ReviseProposal revise;
+  revise.trial = trial;
+  revise.suggester = suggester_fence();
+  history_.hide(trial);
   Suggestion suggestion;
   try {
-    suggestion = suggest_locked(trial.number);
+    suggestion = suggest_locked(trial);
   } catch (...) {
-    history_.show(trial.number);
+    history_.show(trial);
     throw;
   }
-  history_.show(trial.number);
+  history_.show(trial);
   if (suggestion.exhausted) return false;
   revise.parameters = std::move(suggestion.parameters);
   revise.proposal = std::move(suggestion.proposal);

@@ -72,7 +72,7 @@ class StudyManager {
   /// Lets another be it.
   void leave(const std::string& worker);
   /// Whether the last lead() succeeded.
-  bool leads() const;
+  bool leads() const { return suggester_fence() != 0; }
   /// Fills the queue up to `target` trials, as far as the budget goes, and makes those anew that are older
   /// than `stale` tells. How many were made. Only as suggester.
   std::int64_t fill(std::int64_t target, std::int64_t stale);
@@ -102,7 +102,11 @@ class StudyManager {
   };
   /// `create` says for whom. Under propose_lock_.
   Advanced advance_locked(CreateTrial create, bool within_budget);
-  bool revise_locked(const TrialRecord& trial);
+  /// The fencing token while this leads, 0 otherwise.
+  std::int64_t suggester_fence() const;
+  /// A queued proposal that was made more than `stale` tells ago, the first by number.
+  std::optional<std::int64_t> stale_locked(std::int64_t stale) const;
+  bool revise_locked(std::int64_t trial);
   void sync_history_locked();
   Delta load_window(std::int64_t trials);
   Suggestion suggest_locked(std::int64_t number);
