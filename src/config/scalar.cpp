@@ -5,19 +5,10 @@
 #include <fmt/format.h>
 
 #include "config/suggest.hpp"
+#include "core/quantity.hpp"
 
 namespace krigon::detail {
 namespace {
-
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
-
-std::size_t digits_from(std::string_view text, std::size_t i) {
-  std::size_t n = 0;
-  while (i + n < text.size() && is_digit(text[i + n])) ++n;
-  return n;
-}
 
 enum class Spelling { integer, real, prefixed, not_finite, word };
 

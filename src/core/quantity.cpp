@@ -6,17 +6,21 @@
 #include <utility>
 
 namespace krigon {
-namespace {
 
-bool is_digit(char c) {
+bool detail::is_digit(char c) {
   return c >= '0' && c <= '9';
 }
 
-std::size_t digits_from(std::string_view text, std::size_t i) {
+std::size_t detail::digits_from(std::string_view text, std::size_t i) {
   std::size_t n = 0;
   while (i + n < text.size() && is_digit(text[i + n])) ++n;
   return n;
 }
+
+namespace {
+
+using detail::digits_from;
+using detail::is_digit;
 
 // A number and its unit, many times over: calls add(number, unit) and says whether all was understood.
 template <class Add>

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -12,5 +13,13 @@ namespace krigon {
 std::optional<Milliseconds> parse_duration(std::string_view text);
 /// "4G", "512M", "64k" (powers of 1024; GB and GiB mean the same), or a number of bytes.
 std::optional<std::uint64_t> parse_size(std::string_view text);
+
+namespace detail {
+
+bool is_digit(char c);
+/// How many digits stand in the text from position `i` on.
+std::size_t digits_from(std::string_view text, std::size_t i);
+
+}  // namespace detail
 
 }  // namespace krigon
