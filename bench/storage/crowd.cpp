@@ -4,6 +4,7 @@
 #include <cstring>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 #include <fmt/format.h>
 #include <sys/wait.h>
@@ -73,16 +74,27 @@ void cycle(Storage& storage, std::int64_t study, int i) {
 
 Crowd crowd(int processes, double seconds, const std::function<std::function<void(int)>(int)>& open) {
   std::vector<std::pair<pid_t, int>> children;
-  const auto start = Steady::now();
+  // All begin when all have opened: a byte from each says that it has, and the end of `go` that they may.
+  int ready[2], go[2];
+  if (pipe(ready) != 0 || pipe(go) != 0) throw std::runtime_error("pipe");
   for (int p = 0; p < processes; ++p) {
     int ends[2];
     if (pipe(ends) != 0) throw std::runtime_error("pipe");
     const pid_t child = fork();
     if (child == 0) {
+      close(go[1]);
       int status = 0;
       std::vector<double> times;
+      bool told = false;
+      const auto tell = [&] {
+        char byte = 0;
+        if (!std::exchange(told, true) && (write(ready[1], &byte, 1) != 1 || read(go[0], &byte, 1) != 0)) {
+          _exit(2);
+        }
+      };
       try {
         const auto work = open(p);
+        tell();
         const auto begin = Steady::now();
         for (int i = p * 1000; microseconds_since(begin) < seconds * 1e6; ++i) {
           times.push_back(microseconds([&] { work(i); }));
@@ -91,6 +103,7 @@ Crowd crowd(int processes, double seconds, const std::function<std::function<voi
         fmt::print(stderr, "{}\n", e.what());
         status = 1;
       }
+      tell();
       const char* at = reinterpret_cast<const char*>(times.data());
       for (std::size_t left = times.size() * sizeof(double); left > 0;) {
         const auto written = write(ends[1], at, left);
@@ -103,6 +116,15 @@ Crowd crowd(int processes, double seconds, const std::function<std::function<voi
     close(ends[1]);
     children.emplace_back(child, ends[0]);
   }
+  close(go[0]);
+  for (int p = 0; p < processes; ++p) {
+    char byte = 0;
+    if (read(ready[0], &byte, 1) != 1) throw std::runtime_error("a process ended before it began");
+  }
+  const auto start = Steady::now();
+  close(go[1]);
+  close(ready[0]);
+  close(ready[1]);
   Crowd result;
   std::vector<double> all;
   for (const auto& [child, end] : children) {

@@ -90,7 +90,7 @@ void postgres_transitions(const std::filesystem::path& parent, double seconds) {
         return [store, study](int i) { cycle(*store, study, i); };
       });
       row(fmt::format("transitions of trials, {} {}", studies, studies == 1 ? "study" : "studies").c_str(),
-          found, 2, studies == 1);
+          found, 2, studies == kConnections);
     }
   } catch (...) {
     server("stop");

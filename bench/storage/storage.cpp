@@ -1,7 +1,7 @@
 // What durable storage costs: an ask and a tell against two bare SQLite transactions of the same
 // durability, many processes on one file, a study of 100,000 trials, and 64 connections to PostgreSQL.
 //
-//   krigon-bench-storage [--quick] [--folder DIR]
+//   krigon-bench-storage [--quick] [--folder DIR] [--part cycle|processes|large|postgresql]
 //
 // Numerator and denominator of a ratio are measured in turns, so that a machine that slows down does
 // so for both. DIR (a temporary folder by default) must lie on the disk that is meant.
@@ -178,14 +178,17 @@ void large_study(const fs::path& folder, int trials) {
 int main(int argc, char** argv) {
   bool quick = false;
   fs::path parent = fs::temp_directory_path();
+  std::string part;
   for (int i = 1; i < argc; ++i) {
     const std::string argument = argv[i];
     if (argument == "--quick") {
       quick = true;
     } else if (argument == "--folder" && i + 1 < argc) {
       parent = argv[++i];
+    } else if (argument == "--part" && i + 1 < argc) {
+      part = argv[++i];
     } else {
-      fmt::print(stderr, "found \"{}\", allowed are --quick and --folder DIR\n", argument);
+      fmt::print(stderr, "found \"{}\", allowed are --quick, --folder DIR and --part PART\n", argument);
       return 2;
     }
   }
@@ -196,10 +199,15 @@ int main(int argc, char** argv) {
   }
   int status = 0;
   try {
-    one_process(name, quick ? 3 : 20);
-    many_processes(name, quick ? 0.5 : 5);
-    large_study(name, quick ? 2'000 : 100'000);
-    postgres_transitions(name, quick ? 0.5 : 5);
+    const std::pair<const char*, std::function<void()>> parts[] = {
+        {"cycle", [&] { one_process(name, quick ? 3 : 20); }},
+        {"processes", [&] { many_processes(name, quick ? 0.5 : 5); }},
+        {"large", [&] { large_study(name, quick ? 2'000 : 100'000); }},
+        {"postgresql", [&] { postgres_transitions(name, quick ? 0.5 : 5); }},
+    };
+    for (const auto& [label, run] : parts) {
+      if (part.empty() || part == label) run();
+    }
   } catch (const std::exception& e) {
     fmt::print(stderr, "{}\n", e.what());
     status = 1;

@@ -82,14 +82,12 @@ PostgresConnection::PostgresConnection(const std::string& url, bool read_only)
                                                "dbname",
                                                "options",
                                                nullptr};
-  const std::array<const char*, 7> values = {
-      "10",
-      "krigon",
-      "UTF8",
-      "30000",
-      url.c_str(),
-      read_only ? "-c search_path=krigon -c default_transaction_read_only=on" : "-c search_path=krigon",
-      nullptr};
+  // Statements are few and always the same: planned once, and never worth compiling.
+  const std::string options =
+      fmt::format("-c search_path=krigon -c plan_cache_mode=force_generic_plan -c jit=off{}",
+                  read_only ? " -c default_transaction_read_only=on" : "");
+  const std::array<const char*, 7> values = {"10",        "krigon",        "UTF8", "30000",
+                                             url.c_str(), options.c_str(), nullptr};
   connection_.reset(PQconnectdbParams(keywords.data(), values.data(), 1));
   if (PQstatus(connection_.get()) != CONNECTION_OK) {
     const std::string message = in_one_line(PQerrorMessage(connection_.get()));
@@ -215,13 +213,31 @@ void PostgresConnection::begin(const char* sql) {
 }
 
 bool PostgresConnection::commit() {
-  open_ = false;
   try {
     ask("COMMIT");
   } catch (const PostgresLost&) {
     return false;
   }
+  // Where it failed, what had been sent before it did: the transaction is still to be left.
+  open_ = false;
   return true;
+}
+
+PostgresResult PostgresConnection::commit_after(const Statement& last) {
+  enqueue(last.sql, last.values, true);
+  send("COMMIT");
+  auto results = settle();
+  open_ = false;
+  return std::move(results.front());
+}
+
+const PostgresConnection::Backend& PostgresConnection::backend() {
+  if (!backend_) {
+    PostgresQuery own(*this, KRIGON_POSTGRES_BACKEND " WHERE pid = pg_backend_pid()");
+    own.next();
+    backend_ = Backend{own.integer(0), own.integer(1)};
+  }
+  return *backend_;
 }
 
 void PostgresConnection::rollback() noexcept {
@@ -241,8 +257,12 @@ void PostgresConnection::rollback() noexcept {
 }
 
 bool PostgresQuery::next() {
-  if (!result_) result_ = connection_->ask(sql_, values_);
+  if (!result_) result_ = connection_->ask(sql_, bound_.values);
   return ++row_ < PQntuples(result_.get());
+}
+
+int PostgresQuery::columns() const {
+  return PQnfields(result_.get());
 }
 
 bool PostgresQuery::null(int column) const {
@@ -265,12 +285,12 @@ std::string_view PostgresQuery::text(int column) const {
           static_cast<std::size_t>(PQgetlength(result_.get(), row_, column))};
 }
 
-void PostgresQuery::bind_integer(std::int64_t value) {
-  values_.emplace_back(network_bytes(static_cast<std::uint64_t>(value)));
+void PostgresValues::bind_integer(std::int64_t value) {
+  values.emplace_back(network_bytes(static_cast<std::uint64_t>(value)));
 }
 
-void PostgresQuery::bind_real(double value) {
-  values_.emplace_back(network_bytes(std::bit_cast<std::uint64_t>(value)));
+void PostgresValues::bind_real(double value) {
+  values.emplace_back(network_bytes(std::bit_cast<std::uint64_t>(value)));
 }
 
 }  // namespace krigon::detail

@@ -13,6 +13,10 @@
 #include "krigon/error.hpp"
 #include "storage/sql_bind.hpp"
 
+/// What PostgresConnection::Backend tells of each of the server's processes, up to a WHERE.
+#define KRIGON_POSTGRES_BACKEND \
+  "SELECT pid::bigint, (extract(epoch FROM backend_start) * 1000000)::bigint FROM pg_stat_activity"
+
 struct pg_conn;
 struct pg_result;
 
@@ -25,6 +29,8 @@ class PostgresError : public StorageError {
       : StorageError(message), state_(std::move(state)) {}
   /// Another transaction was in the way: the same again may pass.
   bool transient() const { return state_ == "40001" || state_ == "40P01"; }
+  /// A row with that key is there already.
+  bool duplicate() const { return state_ == "23505"; }
 
  private:
   std::string state_;
@@ -79,9 +85,17 @@ class PostgresConnection {
   bool commit();
   /// Leaves an open transaction, if there is one. Never throws.
   void rollback() noexcept;
+  /// The same, after one more statement in the same message; its rows.
+  PostgresResult commit_after(const Statement& last);
   /// The event that the open transaction adds, 0 while it adds none.
   std::int64_t event() const { return event_; }
   void set_event(std::int64_t id) { event_ = id; }
+  /// The server's process behind this connection: by its number and when it began it is known again, also
+  /// from another connection. Asked for once.
+  struct Backend {
+    std::int64_t process = 0, began = 0;
+  };
+  const Backend& backend();
   /// Not usable any more.
   bool broken() const { return broken_; }
   /// For messages: without the password.
@@ -103,8 +117,20 @@ class PostgresConnection {
   int named_ = 0;           ///< statements that were ever prepared
   std::vector<bool> sent_;  ///< whose results have not been read: whether they are wanted
   std::int64_t event_ = 0;
+  std::optional<Backend> backend_;
   bool open_ = false;  ///< a transaction, as far as was sent
   bool broken_ = false;
+};
+
+/// A statement's values as bind_argument() hands them over.
+class PostgresValues {
+ public:
+  void bind_null() { values.emplace_back(); }
+  void bind_integer(std::int64_t value);
+  void bind_real(double value);
+  void bind_text(std::string_view value) { values.emplace_back(value); }
+
+  PostgresConnection::Values values;
 };
 
 /// One use of a statement. Columns from 0.
@@ -113,8 +139,8 @@ class PostgresQuery {
   template <class... Arguments>
   PostgresQuery(PostgresConnection& connection, const char* sql, const Arguments&... arguments)
       : connection_(&connection), sql_(sql) {
-    values_.reserve(sizeof...(arguments));
-    (bind_argument(*this, arguments), ...);
+    bound_.values.reserve(sizeof...(arguments));
+    (bind_argument(bound_, arguments), ...);
   }
 
   /// What was asked already.
@@ -123,8 +149,9 @@ class PostgresQuery {
   /// Moves to the next row; false after the last.
   bool next();
   /// For statements whose rows no one wants.
-  void run() { connection_->send(sql_, values_); }
+  void run() { connection_->send(sql_, bound_.values); }
 
+  int columns() const;
   bool null(int column) const;
   std::int64_t integer(int column) const;
   double real(int column) const;
@@ -132,19 +159,12 @@ class PostgresQuery {
   std::string_view text(int column) const;
 
   /// The statement itself, for ask_all().
-  PostgresConnection::Statement statement() const { return {sql_, values_}; }
+  PostgresConnection::Statement statement() const { return {sql_, bound_.values}; }
 
  private:
-  template <class Query, class T>
-  friend void bind_argument(Query& query, const T& value);
-  void bind_null() { values_.emplace_back(); }
-  void bind_integer(std::int64_t value);
-  void bind_real(double value);
-  void bind_text(std::string_view value) { values_.emplace_back(value); }
-
   PostgresConnection* connection_ = nullptr;
   const char* sql_ = nullptr;
-  PostgresConnection::Values values_;
+  PostgresValues bound_;
   PostgresResult result_;
   int row_ = -1;
 };

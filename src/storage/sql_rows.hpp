@@ -25,6 +25,8 @@ namespace krigon::detail {
   "trial.pending, trial.model, trial.note, trial.key, trial.attempts, trial.losses, trial.metrics, "  \
   "trial.outcome, trial.reason, trial.ended_sequence, trial.created, trial.started, trial.ended_at, " \
   "trial.parent, trial.replaces"
+/// How many they are.
+constexpr int kTrialColumns = 21;
 /// Likewise for read_attempt().
 #define KRIGON_ATTEMPT_COLUMNS                                                                           \
   "attempt.trial, attempt.number, attempt.worker, attempt.fence, attempt.lease_until, attempt.outcome, " \
@@ -57,6 +59,25 @@ nlohmann::json nullable_json(const Query& query, int column, std::string_view wh
 inline std::optional<std::string> nullable_metrics(const Metrics& metrics) {
   if (metrics.empty()) return std::nullopt;
   return exact_text(metrics_to_json(metrics), "a metric's name");
+}
+
+inline std::optional<std::string> pending_text(const Proposal& p) {
+  return p.pending.empty() ? std::nullopt : std::optional(nlohmann::json(p.pending).dump());
+}
+
+/// What completed trials are ordered by: the objective, the smaller the better.
+inline std::optional<double> loss_of(const TrialRecord& t, const StudySpec& spec) {
+  if (t.state != TrialState::completed) return std::nullopt;
+  const auto& objective = spec.objective();
+  const double value = t.metrics.at(objective.metric);
+  return objective.direction == Direction::minimize ? value : -value;
+}
+
+/// The step of the reports or of the decision that a change adds.
+inline std::optional<std::int64_t> step_of(const Change& change) {
+  if (change.decision) return change.decision->step;
+  if (!change.reports.empty()) return change.reports.front().step;
+  return std::nullopt;
 }
 
 template <class Query>
@@ -201,6 +222,7 @@ struct WritableHead {
   TimeUs now = 0;                        ///< by the store's clock
   std::optional<TrialRecord> trial;      ///< the one that was named, if it was asked for and is there
   std::optional<AttemptRecord> attempt;  ///< the newest of that trial
+  bool next_asked = false;               ///< `trial` is the queue's head: none there, none to be had
 };
 
 /// A study's rows within one transaction: what the state machine reads, and where its changes go.
@@ -216,14 +238,15 @@ class SqlRows final : public Rows {
 
   /// `locked` as read within the transaction.
   SqlRows(Connection& connection, std::int64_t study, std::shared_ptr<const StudySpec> spec,
-          const WritableHead& locked)
+          WritableHead locked)
       : connection_(connection),
         study_(study),
         spec_(std::move(spec)),
         revision_(locked.revision),
-        head_(locked.head),
-        read_trial_(locked.trial),
-        read_attempt_(locked.attempt) {}
+        head_(std::move(locked.head)),
+        next_asked_(locked.next_asked),
+        read_trial_(std::move(locked.trial)),
+        read_attempt_(std::move(locked.attempt)) {}
 
   const StudySpec& spec() const override { return *spec_; }
   std::int64_t revision() const override { return revision_; }
@@ -255,8 +278,7 @@ class SqlRows final : public Rows {
   }
 
   std::optional<TrialRecord> next_queued() const override {
-    if (read_trial_ && read_trial_->state == TrialState::queued)
-      return read_trial_;  // by the engine's lock()
+    if (next_asked_) return read_trial_;
     Query query(connection_, KRIGON_NEXT_QUEUED, study_);
     if (!query.next()) return std::nullopt;
     read_trial_ = read_trial(query);
@@ -338,10 +360,6 @@ class SqlRows final : public Rows {
         .run();
   }
 
-  static std::optional<std::string> pending_text(const Proposal& p) {
-    return p.pending.empty() ? std::nullopt : std::optional(nlohmann::json(p.pending).dump());
-  }
-
   void revise(const TrialRecord& t) {
     const auto& p = t.proposal;
     Query(connection_,
@@ -359,16 +377,8 @@ class SqlRows final : public Rows {
         "ended_at = ?, metrics = ?, reason = ?, key = ?, loss = ? WHERE id = ?",
         to_string(t.state), t.attempts, t.losses, to_string(t.outcome), t.ended_sequence, t.started,
         t.ended_at, nullable_metrics(t.metrics), t.reason,
-        t.key.empty() ? std::nullopt : std::optional(t.key), loss_of(t), pack(study_, t.number))
+        t.key.empty() ? std::nullopt : std::optional(t.key), loss_of(t, *spec_), pack(study_, t.number))
         .run();
-  }
-
-  /// What completed trials are ordered by: the objective, the smaller the better.
-  std::optional<double> loss_of(const TrialRecord& t) const {
-    if (t.state != TrialState::completed) return std::nullopt;
-    const auto& objective = spec_->objective();
-    const double value = t.metrics.at(objective.metric);
-    return objective.direction == Direction::minimize ? value : -value;
   }
 
   void write(const AttemptRecord& a) {
@@ -385,12 +395,9 @@ class SqlRows final : public Rows {
   }
 
   void write(const EventRecord& e, const Change& change) {
-    std::optional<std::int64_t> step;
-    if (!change.reports.empty()) step = change.reports.front().step;
-    if (change.decision) step = change.decision->step;
     const auto id = pack(study_, e.sequence);
     Query(connection_, Engine::kInsertEvent, id, e.time, e.kind,
-          e.trial < 0 ? std::nullopt : std::optional(pack(study_, e.trial)), e.attempt, step,
+          e.trial < 0 ? std::nullopt : std::optional(pack(study_, e.trial)), e.attempt, step_of(change),
           nullable_text(e.detail))
         .run();
     Engine::event_written(connection_, id);
@@ -412,6 +419,7 @@ class SqlRows final : public Rows {
   std::shared_ptr<const StudySpec> spec_;
   std::int64_t revision_;
   StudyHead head_;
+  bool next_asked_;
   mutable std::optional<TrialRecord> read_trial_;
   mutable std::optional<AttemptRecord> read_attempt_;
 };

@@ -75,7 +75,7 @@ inline std::int64_t trial_of(const Command& command) {
 ///   kReportsSince, kDecisionsSince, kRunningAttempts
 ///                       statements whose joins each engine plans in its own way
 template <class Engine>
-class SqlStorage final : public Storage {
+class SqlStorage : public Storage {
  public:
   using Connection = typename Engine::Connection;
   using Query = typename Engine::Query;
@@ -367,52 +367,15 @@ class SqlStorage final : public Storage {
 
   std::string url() const override { return engine_.url(); }
 
- private:
-  // The state as a literal, for the index that holds only these.
-#define KRIGON_TRIALS_OPEN(state)                                                  \
-  "SELECT " KRIGON_TRIAL_COLUMNS " FROM trial WHERE study = ? AND state = '" state \
-  "' AND id >= ? ORDER BY id LIMIT ?"
-  static constexpr const char* kTrialsQueued = KRIGON_TRIALS_OPEN("queued");
-  static constexpr const char* kTrialsRunning = KRIGON_TRIALS_OPEN("running");
-  static constexpr const char* kTrialsPaused = KRIGON_TRIALS_OPEN("paused");
-
-  static constexpr TimeUs kForgotten = 24 * 3600 * kSecond;
-
+ protected:
   [[noreturn]] void throw_missing(std::int64_t study) const {
     throw NotFoundError(fmt::format("there is no study {} in {}", study, url()));
-  }
-
-  template <class Record>
-  static std::vector<Record> all(Query& query, Record (*read)(const Query&)) {
-    std::vector<Record> result;
-    while (query.next()) result.push_back(read(query));
-    return result;
-  }
-
-  static void reports_between(Connection& connection, std::int64_t first, std::int64_t last,
-                              std::vector<ReportRecord>& into) {
-    Query query(connection,
-                "SELECT trial, attempt, step, metric, value FROM report WHERE trial BETWEEN ? AND ? "
-                "ORDER BY trial, attempt, step, metric",
-                first, last);
-    while (query.next()) into.push_back(read_report(query));
   }
 
   std::pair<StudyHead, std::int64_t> head_of(Connection& connection, std::int64_t study) const {
     Query query(connection, "SELECT revision, " KRIGON_HEAD_COLUMNS " FROM study WHERE id = ?", study);
     if (!query.next()) throw_missing(study);
     return {read_head(query, 1), query.integer(0)};
-  }
-
-  std::string name_of(Connection& connection, std::int64_t study) const {
-    Query query(connection, "SELECT name FROM study WHERE id = ?", study);
-    if (!query.next()) throw_missing(study);
-    return std::string(query.text(0));
-  }
-
-  static std::optional<StudyRecord> study_named(Connection& connection, std::string_view name) {
-    Query query(connection, KRIGON_STUDY_SELECT "WHERE study.name = ?", name);
-    return query.next() ? std::optional(read_study(query)) : std::nullopt;
   }
 
   /// Parsed once: a revision never changes, and a study's number is never used again.
@@ -433,6 +396,46 @@ class SqlStorage final : public Storage {
     return specs_.emplace(key, std::move(spec)).first->second;
   }
 
+  Engine engine_;
+
+ private:
+  // The state as a literal, for the index that holds only these.
+#define KRIGON_TRIALS_OPEN(state)                                                  \
+  "SELECT " KRIGON_TRIAL_COLUMNS " FROM trial WHERE study = ? AND state = '" state \
+  "' AND id >= ? ORDER BY id LIMIT ?"
+  static constexpr const char* kTrialsQueued = KRIGON_TRIALS_OPEN("queued");
+  static constexpr const char* kTrialsRunning = KRIGON_TRIALS_OPEN("running");
+  static constexpr const char* kTrialsPaused = KRIGON_TRIALS_OPEN("paused");
+
+  static constexpr TimeUs kForgotten = 24 * 3600 * kSecond;
+
+  template <class Record>
+  static std::vector<Record> all(Query& query, Record (*read)(const Query&)) {
+    std::vector<Record> result;
+    while (query.next()) result.push_back(read(query));
+    return result;
+  }
+
+  static void reports_between(Connection& connection, std::int64_t first, std::int64_t last,
+                              std::vector<ReportRecord>& into) {
+    Query query(connection,
+                "SELECT trial, attempt, step, metric, value FROM report WHERE trial BETWEEN ? AND ? "
+                "ORDER BY trial, attempt, step, metric",
+                first, last);
+    while (query.next()) into.push_back(read_report(query));
+  }
+
+  std::string name_of(Connection& connection, std::int64_t study) const {
+    Query query(connection, "SELECT name FROM study WHERE id = ?", study);
+    if (!query.next()) throw_missing(study);
+    return std::string(query.text(0));
+  }
+
+  static std::optional<StudyRecord> study_named(Connection& connection, std::string_view name) {
+    Query query(connection, KRIGON_STUDY_SELECT "WHERE study.name = ?", name);
+    return query.next() ? std::optional(read_study(query)) : std::nullopt;
+  }
+
   template <class Record>
   std::vector<Record> of_trial(std::int64_t study, std::int64_t trial, const char* sql,
                                Record (*read)(const Query&)) {
@@ -444,7 +447,6 @@ class SqlStorage final : public Storage {
     });
   }
 
-  Engine engine_;
   std::mutex specs_lock_;
   std::map<std::pair<std::int64_t, std::int64_t>, std::shared_ptr<const StudySpec>> specs_;
 };

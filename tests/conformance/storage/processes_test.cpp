@@ -126,7 +126,8 @@ class Processes : public StorageTest {
     EXPECT_EQ(delta.head.running, counts[TrialState::running]);
     EXPECT_EQ(delta.head.queued, counts[TrialState::queued]);
     EXPECT_EQ(delta.head.completed, counts[TrialState::completed]);
-    const auto events = storage->events(study, 0, INT64_MAX);
+    // A server may still be at what a process asked of it before it was killed.
+    const auto events = storage->events(study, 0, delta.head.sequence);
     EXPECT_EQ(static_cast<std::int64_t>(events.size()), delta.head.sequence);
     for (std::size_t i = 0; i < events.size(); ++i) {
       EXPECT_EQ(events[i].sequence, static_cast<std::int64_t>(i + 1));

@@ -1,0 +1,246 @@
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <random>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "core/clock.hpp"
+#include "core/url.hpp"
+#include "storage/patience.hpp"
+#include "storage/postgres_connection.hpp"
+#include "storage/postgres_schema.hpp"
+#include "storage/postgres_step.hpp"
+#include "storage/sql_rows.hpp"
+
+namespace krigon::detail {
+
+/// PostgreSQL under SqlStorage: connections, transactions and what becomes of them where the server goes
+/// away.
+class PostgresEngine {
+ public:
+  using Connection = PostgresConnection;
+  using Query = PostgresQuery;
+
+  // event.id & 1099511627775 is its sequence: number_of().
+  static constexpr const char* kReportsSince =
+      "SELECT report.trial, report.attempt, report.step, report.metric, report.value FROM event "
+      "JOIN report ON report.trial = event.trial AND report.attempt = event.attempt AND "
+      "report.step = event.step AND report.sequence = event.id & 1099511627775 "
+      "WHERE event.id BETWEEN ? AND ? AND event.step IS NOT NULL ORDER BY event.id, report.metric";
+  static constexpr const char* kDecisionsSince =
+      "SELECT decision.trial, decision.attempt, decision.step, decision.verdict, decision.basis FROM event "
+      "JOIN decision ON decision.trial = event.trial AND decision.sequence = event.id & 1099511627775 "
+      "WHERE event.id BETWEEN ? AND ? AND event.step IS NOT NULL ORDER BY event.id";
+  static constexpr const char* kRunningAttempts =
+      "SELECT " KRIGON_ATTEMPT_COLUMNS
+      " FROM trial JOIN attempt ON attempt.trial = trial.id AND attempt.number = trial.attempts "
+      "WHERE trial.study = ? AND trial.state = 'running' ORDER BY trial.id";
+
+  static constexpr const char* kInsertEvent =
+      "INSERT INTO event(id, time, kind, trial, attempt, step, detail, token) "
+      "VALUES(?, ?, ?, ?, ?, ?, ?, current_setting('krigon.token')::bigint)";
+  static void event_written(Connection& connection, std::int64_t id) { connection.set_event(id); }
+
+  PostgresEngine(std::string url, bool create, bool read_only, const Clock* clock)
+      : url_(std::move(url)), read_only_(read_only), clock_(clock), owner_(getpid()) {
+    auto connection = std::make_unique<PostgresConnection>(url_, read_only_);
+    if (create && !read_only_) {
+      migrate_postgres(*connection);
+    } else {
+      if (!read_only_ && postgres_version(*connection) > 0) migrate_postgres(*connection);
+      check_postgres(*connection);
+    }
+    idle_.push_back(std::move(connection));
+  }
+
+  template <class Body>
+  auto read(const Body& body) {
+    return patiently([&](Lent& lent) {
+      lent->begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+      auto result = body(*lent);
+      lent->rollback();
+      return result;
+    });
+  }
+
+  template <class Body>
+  auto write(const Body& body) {
+    if (read_only_) {
+      throw StorageError(fmt::format("the store {}: it was opened read-only and cannot be changed", url()));
+    }
+    return patiently([&](Lent& lent) {
+      const std::int64_t token = fresh_token();
+      lent->begin("BEGIN");
+      lent->send("SELECT set_config('krigon.token', ?, true)", {std::to_string(token)});
+      auto result = body(*lent);
+      const std::int64_t event = lent->event();
+      // What adds no event (a heartbeat, running time, a study) may be done again.
+      if (!lent->commit() && !(event != 0 && wrote(event, token))) throw PostgresLost("undone");
+      return result;
+    });
+  }
+
+  /// The locks in their order: see step_statement(). Each of the statements sees what was committed when the
+  /// one before it was done: once the study is locked, all that there is.
+  std::optional<WritableHead> lock(Connection& connection, std::int64_t study, std::int64_t trial) const {
+    std::vector<Connection::Statement> statements;
+    const bool next = trial == kNextInQueue, named = trial >= 0 && trial <= kMaxNumber;
+    if (next) {
+      statements.push_back(
+          Query(connection, KRIGON_NEXT_QUEUED " FOR UPDATE SKIP LOCKED", study).statement());
+    } else if (named) {
+      statements.push_back(Query(connection,
+                                 "SELECT " KRIGON_TRIAL_COLUMNS " FROM trial WHERE id = ? FOR UPDATE",
+                                 pack(study, trial))
+                               .statement());
+    }
+    statements.push_back(Query(connection, KRIGON_POSTGRES_TURN, study).statement());
+    statements.push_back(Query(connection,
+                               "SELECT revision, " KRIGON_HEAD_COLUMNS ", " KRIGON_POSTGRES_NOW
+                               " FROM study WHERE id = ? FOR UPDATE",
+                               study)
+                             .statement());
+    if (named) {
+      statements.push_back(Query(connection,
+                                 "SELECT " KRIGON_ATTEMPT_COLUMNS
+                                 " FROM attempt WHERE trial = ? ORDER BY number DESC LIMIT 1",
+                                 pack(study, trial))
+                               .statement());
+    }
+    auto results = connection.ask_all(statements);
+    Query row(std::move(results[next || named ? 2 : 1]));
+    if (!row.next()) return std::nullopt;
+    WritableHead locked{read_head(row, 1),
+                        row.integer(0),
+                        clock_ != nullptr ? clock_->now() : row.integer(1 + kHeadColumns),
+                        {},
+                        {},
+                        next};
+    if (next || named) {
+      Query trial_row(std::move(results[0]));
+      if (trial_row.next()) locked.trial = read_trial(trial_row);
+    }
+    if (named) {
+      Query attempt_row(std::move(results[3]));
+      if (attempt_row.next()) locked.attempt = read_attempt(attempt_row);
+    }
+    return locked;
+  }
+
+  TimeUs now(Connection& connection) const {
+    Query query(connection, "SELECT " KRIGON_POSTGRES_NOW);
+    query.next();
+    return clock_ != nullptr ? clock_->now() : query.integer(0);
+  }
+
+  std::string url() const { return without_password(url_); }
+  bool read_only() const { return read_only_; }
+  /// Instead of the server's.
+  std::optional<TimeUs> clock() const {
+    return clock_ == nullptr ? std::nullopt : std::optional(clock_->now());
+  }
+
+  /// A connection that is its holder's alone; goes back when it is whole.
+  class Lent {
+   public:
+    Lent(PostgresEngine& engine, std::unique_ptr<Connection> connection)
+        : engine_(engine), connection_(std::move(connection)) {}
+    ~Lent() {
+      connection_->rollback();
+      if (connection_->broken()) return;
+      const std::lock_guard lock(engine_.idle_lock_);
+      if (engine_.idle_.size() < kMostIdle) engine_.idle_.push_back(std::move(connection_));
+    }
+    Lent(const Lent&) = delete;
+    Lent& operator=(const Lent&) = delete;
+    Connection& operator*() const { return *connection_; }
+    Connection* operator->() const { return connection_.get(); }
+
+   private:
+    PostgresEngine& engine_;
+    std::unique_ptr<Connection> connection_;
+  };
+
+  /// Runs a transaction again while the server is away, or another one was in the way. What a broken
+  /// connection left undone the server undoes.
+  template <class Body>
+  auto patiently(const Body& body) {
+    // Before any mutex: a child may have inherited it locked.
+    if (getpid() != owner_) {
+      throw StorageError(fmt::format(
+          "the store {}: it was opened by process {} and cannot be used across a fork. Open it anew", url(),
+          owner_));
+    }
+    const auto deadline = std::chrono::steady_clock::now() + kPatience;
+    for (auto wait = std::chrono::milliseconds(1);;
+         wait = std::min(2 * wait, std::chrono::milliseconds(1000))) {
+      try {
+        Lent lent(*this, take());
+        return body(lent);
+      } catch (const PostgresError& e) {
+        if (!e.transient() || std::chrono::steady_clock::now() >= deadline) throw;
+      } catch (const PostgresLost&) {
+        {
+          // They broke with it.
+          const std::lock_guard lock(idle_lock_);
+          idle_.clear();
+        }
+        if (std::chrono::steady_clock::now() >= deadline) throw;
+      }
+      std::this_thread::sleep_for(wait);
+    }
+  }
+
+  static std::int64_t fresh_token() {
+    thread_local std::random_device device;
+    return static_cast<std::int64_t>(std::uniform_int_distribution<std::uint64_t>()(device) >> 1U);
+  }
+
+ private:
+  std::unique_ptr<Connection> take() {
+    {
+      const std::lock_guard lock(idle_lock_);
+      if (!idle_.empty()) {
+        auto connection = std::move(idle_.back());
+        idle_.pop_back();
+        return connection;
+      }
+    }
+    return std::make_unique<Connection>(url_, read_only_);
+  }
+
+  /// Whether a transaction stands whose commit was sent, and answered by no one. Its event is asked for once
+  /// its lock on the study is gone. (Its number would not do: a server that was killed hands out anew those
+  /// that it had not yet written down.)
+  bool wrote(std::int64_t event, std::int64_t token) {
+    return patiently([&](Lent& lent) {
+      lent->begin("BEGIN");
+      Query(*lent, "SELECT 1 FROM study WHERE id = ? FOR UPDATE", event >> kNumberBits).run();
+      Query query(*lent, "SELECT token FROM event WHERE id = ?", event);
+      const bool found = query.next() && query.integer(0) == token;
+      lent->rollback();
+      return found;
+    });
+  }
+
+  static constexpr std::size_t kMostIdle = 16;
+
+  std::string url_;
+  bool read_only_;
+  const Clock* clock_;
+  pid_t owner_;
+  std::mutex idle_lock_;
+  std::vector<std::unique_ptr<Connection>> idle_;
+};
+
+}  // namespace krigon::detail
