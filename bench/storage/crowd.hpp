@@ -28,6 +28,9 @@ struct Crowd {
 /// `processes` at once, each opening its own `work`, of its number, and calling it for `seconds`.
 Crowd crowd(int processes, double seconds, const std::function<std::function<void(int)>(int)>& open);
 
+/// One study at each of these numbers of trials, ascending.
+void growth(const std::filesystem::path& folder, const std::vector<int>& sizes);
+
 /// 64 connections to a server of its own in `folder`, durable; nothing where none is installed.
 void postgres_transitions(const std::filesystem::path& folder, double seconds);
 

@@ -1,7 +1,8 @@
 // What durable storage costs: an ask and a tell against two bare SQLite transactions of the same
-// durability, many processes on one file, a study of 100,000 trials, and 64 connections to PostgreSQL.
+// durability, many processes on one file, a study that grows to a million trials, and 64 connections to
+// PostgreSQL.
 //
-//   krigon-bench-storage [--quick] [--folder DIR] [--part cycle|processes|large|postgresql]
+//   krigon-bench-storage [--quick] [--folder DIR] [--part cycle|processes|growth|postgresql]
 //
 // Numerator and denominator of a ratio are measured in turns, so that a machine that slows down does
 // so for both. DIR (a temporary folder by default) must lie on the disk that is meant.
@@ -135,44 +136,6 @@ void many_processes(const fs::path& folder, double seconds) {
   fmt::print("\n");
 }
 
-void large_study(const fs::path& folder, int trials) {
-  // Filled where durability costs nothing, then copied to the disk that is measured.
-  const fs::path shared = fs::is_directory("/dev/shm") ? "/dev/shm" : folder;
-  const auto filled = shared / fmt::format("krigon-bench-{}.db", getpid());
-  const auto path = folder / "large.db";
-  {
-    const auto store = open_storage(filled.string());
-    const auto study = store->create_study(spec(), nullptr).id;
-    for (int i = 0; i < trials; ++i) cycle(*store, study, i);
-  }
-  fs::copy_file(filled, path);
-  fs::remove(filled);
-
-  fmt::print("with {} trials ({:.0f} MB)\n", trials, static_cast<double>(fs::file_size(path)) / 1e6);
-  std::shared_ptr<Storage> store;
-  StudyRecord study;
-  const auto row = [](const char* name, double us) { fmt::print("  {:32}  {:10.3f} ms\n", name, us / 1e3); };
-  row("open", microseconds([&] { store = open_storage(path.string()); }));
-  row("find the study", microseconds([&] { study = store->find_study("bench").value(); }));
-  row("head", microseconds([&] { store->head(study.id); }));
-  row("best trial", microseconds([&] { store->trial(study.id, store->head(study.id).best_trial); }));
-  std::size_t loaded = 0;
-  row("load all trials", microseconds([&] { loaded = store->changes_since(study.id, 0).trials.size(); }));
-  if (loaded != static_cast<std::size_t>(trials)) throw std::runtime_error("not all trials were loaded");
-  const auto sequence = store->head(study.id).sequence;
-  row("load the last change", microseconds([&] { store->changes_since(study.id, sequence - 1); }));
-
-  const auto fresh = open_storage((folder / "fresh.db").string());
-  const auto fresh_study = fresh->create_study(spec(), nullptr).id;
-  std::vector<double> here, there;
-  for (int i = 0; i < 300; ++i) {
-    here.push_back(microseconds([&] { cycle(*store, study.id, i); }));
-    there.push_back(microseconds([&] { cycle(*fresh, fresh_study, i); }));
-  }
-  row("ask + tell", quantile(here, 0.5));
-  row("ask + tell in a new study", quantile(there, 0.5));
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -202,7 +165,10 @@ int main(int argc, char** argv) {
     const std::pair<const char*, std::function<void()>> parts[] = {
         {"cycle", [&] { one_process(name, quick ? 3 : 20); }},
         {"processes", [&] { many_processes(name, quick ? 0.5 : 5); }},
-        {"large", [&] { large_study(name, quick ? 2'000 : 100'000); }},
+        {"growth",
+         [&] {
+           growth(name, quick ? std::vector{1000, 2000} : std::vector{1000, 10'000, 100'000, 1'000'000});
+         }},
         {"postgresql", [&] { postgres_transitions(name, quick ? 0.5 : 5); }},
     };
     for (const auto& [label, run] : parts) {

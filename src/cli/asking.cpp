@@ -1,22 +1,11 @@
 #include "cli/asking.hpp"
 
-#include <algorithm>
-
 #include <fmt/format.h>
 
 #include "core/spec.hpp"
 #include "render/human.hpp"
 
 namespace krigon::cli {
-namespace {
-
-bool known_key(StudyManager& manager, const std::string& key) {
-  const auto trials = manager.storage().trials(manager.study().id, {});
-  return std::any_of(trials.begin(), trials.end(),
-                     [&](const TrialRecord& trial) { return trial.key == key; });
-}
-
-}  // namespace
 
 AskResult ask_trials(StudyManager& manager, std::int64_t count, const std::string& key) {
   AskResult result;
@@ -25,7 +14,7 @@ AskResult ask_trials(StudyManager& manager, std::int64_t count, const std::strin
     const std::string own_key = key.empty() || count == 1 ? key : fmt::format("{}#{}", key, i);
     const StudyHead head = manager.head();
     if (budget && head.finished() + head.running >= *budget &&
-        (own_key.empty() || !known_key(manager, own_key))) {
+        (own_key.empty() || !manager.storage().trial_by_key(manager.study().id, own_key))) {
       result.none_left = fmt::format("the budget of {} is used up", count_of(*budget, "trial"));
       break;
     }

@@ -48,6 +48,8 @@ class Scheduler {
  public:
   virtual ~Scheduler() = default;
   virtual std::string_view name() const = 0;
+  /// Whether it wants to be fed: reading all that a study of millions ever reported takes its time.
+  virtual bool listens() const { return true; }
   /// The newest attempt's report; those of older attempts are no longer heard.
   virtual void observe(std::int64_t trial, std::int64_t attempt, std::int64_t step, double loss) = 0;
   /// The trial completed with this loss (for rules that compare with finished trials).

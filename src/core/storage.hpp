@@ -80,6 +80,8 @@ class Storage {
   virtual Delta window(std::int64_t study, std::int64_t from, std::int64_t best) = 0;
   virtual std::vector<TrialRecord> trials(std::int64_t study, const TrialQuery& query) = 0;
   virtual std::optional<TrialRecord> trial(std::int64_t study, std::int64_t number) = 0;
+  /// The trial that a client's key made or leased: each of its keys goes on naming it.
+  virtual std::optional<std::int64_t> trial_by_key(std::int64_t study, std::string_view key) = 0;
   /// Attempts of a trial, ascending.
   virtual std::vector<AttemptRecord> attempts(std::int64_t study, std::int64_t trial) = 0;
   /// Newest attempts of all running trials, ascending by trial.

@@ -296,6 +296,7 @@ TrialRecord StudyManager::enqueue(const Parameters& parameters) {
 }
 
 void StudyManager::feed_scheduler_locked() {
+  if (!scheduler_->listens()) return;
   // A long history in portions, so that it is never in memory whole.
   while (feed_portion_locked()) {
   }

@@ -68,6 +68,30 @@ Belief failure_belief(std::size_t groups) {
   return belief;
 }
 
+namespace {
+
+/// Observations that hyperparameters are first fitted to where there are more than twice as many.
+constexpr std::size_t kFirstFit = 500;
+
+/// So many of the observations, evenly through their order.
+GpData sample_of(const GpData& data, std::size_t size) {
+  const std::size_t width = data.column_count();
+  GpData sample;
+  sample.groups = data.groups;
+  sample.covariance = data.covariance;
+  sample.n = std::min(size, data.n);
+  for (std::size_t i = 0; i < sample.n; ++i) {
+    const std::size_t at = i * data.n / sample.n;
+    const auto row = data.columns.begin() + static_cast<std::ptrdiff_t>(at * width);
+    sample.columns.insert(sample.columns.end(), row, row + static_cast<std::ptrdiff_t>(width));
+    sample.y.push_back(data.y[at]);
+    if (!data.noise.empty()) sample.noise.push_back(data.noise[at]);
+  }
+  return sample;
+}
+
+}  // namespace
+
 std::optional<Surrogate> make_surrogate(Backend& backend, const GpData& data, std::int64_t told,
                                         const std::optional<Stored>& stored, const Belief& belief,
                                         std::uint64_t seed, std::uint64_t number, std::size_t most_exact) {
@@ -84,9 +108,14 @@ std::optional<Surrogate> make_surrogate(Backend& backend, const GpData& data, st
     if (stored) options.warm_start = stored->hyperparameters;
     options.output = belief.scaling;
     options.priors = belief.priors;
-    const FitResult result = exact ? fit(backend, data, options) : fit_vecchia(backend, data, options);
+    // A study that comes with many trials, none of them by a model, does not wait for a fit to all of them:
+    // the first one goes by a sample, and the next proposal's refines it.
+    const bool sampled = !stored && data.n > 2 * kFirstFit;
+    const FitResult result = sampled ? fit(backend, sample_of(data, kFirstFit), options)
+                             : exact ? fit(backend, data, options)
+                                     : fit_vecchia(backend, data, options);
     refitted = true;
-    fitted_at = told;
+    fitted_at = sampled ? static_cast<std::int64_t>(kFirstFit) : told;
     fit_failed = result.status == FitStatus::failed;
     if (fit_failed) {
       add_note(note, "the fit failed");

@@ -54,8 +54,9 @@ struct Surrogate {
 
 /// A posterior over `data`, exact for up to `most_exact` observations, else Vecchia's approximation (by their
 /// number alone: a proposal must not depend on the machine's memory): hyperparameters refitted where due,
-/// else the stored ones; then, where those fail, a step at a time down to the prior's mode. nullopt where
-/// that fails too.
+/// (for the approximation, and without stored ones, to a sample of the data: the next call refits them to
+/// all), else the stored ones; then, where those fail, a step at a time down to the prior's mode. nullopt
+/// where that fails too.
 std::optional<Surrogate> make_surrogate(Backend& backend, const GpData& data, std::int64_t told,
                                         const std::optional<Stored>& stored, const Belief& belief,
                                         std::uint64_t seed, std::uint64_t number,

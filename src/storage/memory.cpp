@@ -358,6 +358,11 @@ class MemoryStorage final : public Storage {
     return living;
   }
 
+  std::optional<std::int64_t> trial_by_key(std::int64_t id, std::string_view key) override {
+    const std::lock_guard lock(mutex_);
+    return study(id).trial_by_key(key);
+  }
+
   std::optional<TrialRecord> next_queued(std::int64_t id) override {
     const std::lock_guard lock(mutex_);
     const auto& row = study(id);

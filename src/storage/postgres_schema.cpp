@@ -203,11 +203,14 @@ std::int64_t postgres_version(PostgresConnection& connection) {
 }
 
 void migrate_postgres(PostgresConnection& connection) {
-  if (postgres_version(connection) == kNewest) return;
+  migrate_postgres(connection, kNewest);
+}
+
+void migrate_postgres(PostgresConnection& connection, std::int64_t most) {
+  if (postgres_version(connection) >= most) return;
   connection.execute(kLock);
   // Another process may have been quicker.
-  for (auto version = postgres_version(connection); version < kNewest;
-       version = postgres_version(connection)) {
+  for (auto version = postgres_version(connection); version < most; version = postgres_version(connection)) {
     // One string is one transaction.
     connection.execute(fmt::format("{}; UPDATE krigon.schema_version SET version = {}",
                                    kMigrations[static_cast<std::size_t>(version)], version + 1));

@@ -280,6 +280,14 @@ class SqlStorage : public Storage {
     });
   }
 
+  std::optional<std::int64_t> trial_by_key(std::int64_t study, std::string_view key) override {
+    return engine_.read([&](Connection& connection) {
+      head_of(connection, study);
+      Query query(connection, "SELECT number FROM trial_key WHERE study = ? AND key = ?", study, key);
+      return query.next() ? std::optional(query.integer(0)) : std::nullopt;
+    });
+  }
+
   std::vector<AttemptRecord> attempts(std::int64_t study, std::int64_t trial) override {
     return of_trial(study, trial,
                     "SELECT " KRIGON_ATTEMPT_COLUMNS " FROM attempt WHERE trial = ? ORDER BY number",

@@ -148,6 +148,11 @@ TEST_P(Apply, AKeyGivenWithALeaseNamesThatTrialToo) {
   EXPECT_EQ(apply(create).trial.value().number, 0);
   apply(CompleteTrial{0, fence(first), {{"loss", 1.0}}, 0});
   EXPECT_EQ(apply(lease).trial.value().state, TrialState::completed);
+  EXPECT_EQ(storage->trial_by_key(study, "made"), 0);
+  EXPECT_EQ(storage->trial_by_key(study, "leased"), 0);
+  EXPECT_EQ(storage->trial_by_key(study, ""), std::nullopt);
+  EXPECT_EQ(storage->trial_by_key(study, "other"), std::nullopt);
+  EXPECT_THROW(storage->trial_by_key(study + 1, "made"), NotFoundError);
 }
 
 TEST_P(Apply, StepsRiseWithinAMetric) {

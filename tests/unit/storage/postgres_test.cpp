@@ -14,6 +14,7 @@
 
 #include "krigon/error.hpp"
 #include "storage/postgres_connection.hpp"
+#include "storage/postgres_schema.hpp"
 #include "storage/storage.hpp"
 
 namespace krigon {
@@ -98,6 +99,55 @@ TEST_F(PostgresServer, ANewerSchemaIsRefused) {
   PostgresConnection(url_, false).execute("UPDATE krigon.schema_version SET version = 99");
   EXPECT_THAT([&] { open_storage(url_); },
               ThrowsMessage<StorageError>(AllOf(HasSubstr("newer Krigon"), HasSubstr("99"))));
+}
+
+TEST_F(PostgresServer, AStoreOfTheFirstSchemaGoesOn) {
+  {
+    // As the first version wrote it: a trial that completed, one that runs and one that is queued.
+    PostgresConnection connection(url_, false);
+    migrate_postgres(connection, 1);
+    ASSERT_EQ(postgres_version(connection), 1);
+    auto maximized = spec("s");
+    maximized.objectives.front().direction = Direction::maximize;
+    PostgresQuery(connection,
+                  "INSERT INTO study(name, revision, created, next_trial, sequence, fence, queued, running, "
+                  "completed, best_trial, best_value) VALUES('s', 1, 5, 3, 6, 2, 1, 1, 1, 0, 0.25)")
+        .run();
+    PostgresQuery(connection, "INSERT INTO revision VALUES(1, 1, ?, NULL, 5)", to_json(maximized).dump())
+        .run();
+    for (int i = 0; i < 3; ++i) {
+      const char* states[] = {"completed", "running", "queued"};
+      PostgresQuery(
+          connection,
+          "INSERT INTO trial(id, study, number, revision, state, front, attempts, losses, outcome, "
+          "ended_sequence, created, started, ended_at, parameters, metrics, reason, sampler, "
+          "saw_sequence, note) VALUES(?, 1, ?, 1, ?, 0, ?, 0, ?, ?, 5, 5, 5, ?, ?, '', 'random', 0, '')",
+          (std::int64_t{1} << 40) + i, i, states[i], i < 2 ? 1 : 0, i == 0 ? "completed" : "none",
+          i == 0 ? 6 : 0, to_json(running(0.5).parameters).dump(),
+          i == 0 ? std::optional<std::string>(R"({"loss": 0.25})") : std::nullopt)
+          .run();
+      if (i == 2) continue;
+      PostgresQuery(connection,
+                    "INSERT INTO attempt(trial, number, worker, fence, lease_until, outcome, host, "
+                    "stderr_tail, started, ended_at) VALUES(?, 1, 'w', ?, 0, ?, 'h', '', 5, ?)",
+                    (std::int64_t{1} << 40) + i, i + 1, i == 0 ? "completed" : "none", i == 0 ? 6 : 0)
+          .run();
+    }
+    PostgresQuery(connection, "SELECT 1").next();
+  }
+  EXPECT_THAT([&] { open_storage(url_, {.read_only = true}); },
+              ThrowsMessage<StorageError>(HasSubstr("older Krigon")));
+  const auto storage = open_storage(url_);
+  const auto study = storage->find_study("s").value();
+  EXPECT_EQ(study.head.running, 1);
+  EXPECT_EQ(study.head.paused, 0);
+  const auto best = storage->window(study.id, 1, 10);
+  ASSERT_FALSE(best.trials.empty());
+  EXPECT_EQ(best.trials[0].metrics.at("loss"), 0.25);
+  EXPECT_EQ(storage->apply(study.id, CompleteTrial{1, 2, {{"loss", 0.5}}, 0}).head.best_trial, 1);
+  EXPECT_EQ(storage->apply(study.id, LeaseNext{"w", "h", kSecond, nullptr, "", false}).trial->number, 2);
+  // In the order of what is better, the one that the old version wrote too.
+  EXPECT_EQ(storage->window(study.id, 2, 1).trials[0].number, 1);
 }
 
 TEST_F(PostgresServer, ItsClockRules) {
