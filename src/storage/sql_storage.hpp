@@ -13,39 +13,11 @@
 
 #include "core/storage.hpp"
 #include "krigon/error.hpp"
+#include "storage/sql_delta.hpp"
 #include "storage/sql_rows.hpp"
+#include "storage/sql_study.hpp"
 
 namespace krigon::detail {
-
-#define KRIGON_STUDY_SELECT                                                     \
-  "SELECT study.id, study.name, study.revision, study.created, revision.spec, " \
-  "revision.fingerprint, " KRIGON_HEAD_COLUMNS                                  \
-  " FROM study JOIN revision ON revision.study = study.id AND revision.number = study.revision "
-
-inline StudySpec parse_spec(std::string_view text) {
-  try {
-    return spec_from_json(parse_text(text, "study"));
-  } catch (const SpaceError& e) {
-    throw StorageError(fmt::format("the stored search space cannot be read: {}", e.what()));
-  }
-}
-
-template <class Query>
-StudyRecord read_study(const Query& query) {
-  StudyRecord study;
-  study.id = query.integer(0);
-  study.name = query.text(1);
-  study.revision = query.integer(2);
-  study.created = query.integer(3);
-  study.spec = parse_spec(query.text(4));
-  if (!query.null(5)) study.fingerprint = parse_text(query.text(5), "fingerprint");
-  study.head = read_head(query, 6);
-  return study;
-}
-
-inline std::optional<std::string> fingerprint_text(const nlohmann::json& fingerprint) {
-  return fingerprint.is_null() ? std::nullopt : std::optional(lenient_text(fingerprint));
-}
 
 /// The trial that a command names or means, -1 for those that name none.
 inline std::int64_t trial_of(const Command& command) {
@@ -115,7 +87,7 @@ class SqlStorage : public Storage {
   std::vector<StudyRecord> studies() override {
     return engine_.read([&](Connection& connection) {
       Query query(connection, KRIGON_STUDY_SELECT "ORDER BY study.name");
-      return all(query, read_study<Query>);
+      return all_rows(query, read_study<Query>);
     });
   }
 
@@ -187,65 +159,14 @@ class SqlStorage : public Storage {
 
   Delta window(std::int64_t study, std::int64_t from, std::int64_t best) override {
     return engine_.read([&](Connection& connection) {
-      Delta delta;
-      delta.head = head_of(connection, study).first;
-      delta.sequence = delta.head.sequence;
-      const auto first = pack(study, std::clamp<std::int64_t>(from, 0, kMaxNumber));
-      const auto last = pack(study, kMaxNumber);
-      if (from > 0) {
-        for (const char* sql : {kTrialsQueued, kTrialsRunning, kTrialsPaused}) {
-          Query open(connection, sql, study, pack(study, 0), kMaxNumber);
-          while (open.next()) {
-            if (open.integer(0) < from) delta.trials.push_back(read_trial(open));
-          }
-        }
-        Query completed(
-            connection,
-            "SELECT " KRIGON_TRIAL_COLUMNS
-            " FROM trial WHERE study = ? AND loss IS NOT NULL AND id < ? ORDER BY loss, id LIMIT ?",
-            study, first, best);
-        while (completed.next()) delta.trials.push_back(read_trial(completed));
-        std::sort(delta.trials.begin(), delta.trials.end(),
-                  [](const TrialRecord& a, const TrialRecord& b) { return a.number < b.number; });
-      }
-      for (const auto& trial : delta.trials) {
-        const auto id = pack(study, trial.number);
-        reports_between(connection, id, id, delta.reports);
-      }
-      {
-        Query newest(connection,
-                     "SELECT " KRIGON_TRIAL_COLUMNS " FROM trial WHERE id BETWEEN ? AND ? ORDER BY id", first,
-                     last);
-        while (newest.next()) delta.trials.push_back(read_trial(newest));
-      }
-      reports_between(connection, first, last, delta.reports);
-      return delta;
+      return read_window<Engine>(connection, study, head_of(connection, study).first, from, best);
     });
   }
 
   using Storage::changes_since;
   Delta changes_since(std::int64_t study, std::int64_t sequence, std::int64_t limit) override {
     return engine_.read([&](Connection& connection) {
-      Delta delta;
-      delta.head = head_of(connection, study).first;
-      const auto after = std::clamp<std::int64_t>(sequence, 0, delta.head.sequence);
-      delta.sequence = after + std::min(std::max<std::int64_t>(limit, 0), delta.head.sequence - after);
-      if (after == delta.sequence) return delta;
-      const auto first = pack(study, after + 1), last = pack(study, delta.sequence);
-      {
-        Query query(connection,
-                    "SELECT " KRIGON_TRIAL_COLUMNS
-                    " FROM trial WHERE id IN (SELECT trial FROM event WHERE id BETWEEN ? AND ?) ORDER BY id",
-                    first, last);
-        delta.trials = all(query, read_trial<Query>);
-      }
-      {
-        Query query(connection, Engine::kReportsSince, first, last);
-        delta.reports = all(query, read_report<Query>);
-      }
-      Query query(connection, Engine::kDecisionsSince, first, last);
-      delta.decisions = all(query, read_decision<Query>);
-      return delta;
+      return read_changes<Engine>(connection, study, head_of(connection, study).first, sequence, limit);
     });
   }
 
@@ -260,14 +181,14 @@ class SqlStorage : public Storage {
                     : wanted.state == TrialState::running ? kTrialsRunning
                                                           : kTrialsPaused,
                     study, first, limit);
-        return all(query, read_trial<Query>);
+        return all_rows(query, read_trial<Query>);
       }
       const auto state = wanted.state ? std::optional(to_string(*wanted.state)) : std::nullopt;
       Query query(connection,
                   "SELECT " KRIGON_TRIAL_COLUMNS
                   " FROM trial WHERE id BETWEEN ? AND ? AND state = coalesce(?, state) ORDER BY id LIMIT ?",
                   first, pack(study, kMaxNumber), state, limit);
-      return all(query, read_trial<Query>);
+      return all_rows(query, read_trial<Query>);
     });
   }
 
@@ -298,7 +219,7 @@ class SqlStorage : public Storage {
     return engine_.read([&](Connection& connection) {
       head_of(connection, study);
       Query query(connection, Engine::kRunningAttempts, study);
-      return all(query, read_attempt<Query>);
+      return all_rows(query, read_attempt<Query>);
     });
   }
 
@@ -324,7 +245,7 @@ class SqlStorage : public Storage {
                   "SELECT id, time, kind, trial, attempt, detail FROM event WHERE id > ? AND id <= ? "
                   "ORDER BY id LIMIT ?",
                   pack(study, first), pack(study, kMaxNumber), std::max<std::int64_t>(limit, 0));
-      return all(query, read_event<Query>);
+      return all_rows(query, read_event<Query>);
     });
   }
 
@@ -361,7 +282,7 @@ class SqlStorage : public Storage {
                   "SELECT name, host, slots, running, waiting, started, lease_until FROM worker "
                   "WHERE study = ? AND lease_until > ? ORDER BY name",
                   study, now);
-      return all(query, read_worker<Query>);
+      return all_rows(query, read_worker<Query>);
     });
   }
 
@@ -407,31 +328,7 @@ class SqlStorage : public Storage {
   Engine engine_;
 
  private:
-  // The state as a literal, for the index that holds only these.
-#define KRIGON_TRIALS_OPEN(state)                                                  \
-  "SELECT " KRIGON_TRIAL_COLUMNS " FROM trial WHERE study = ? AND state = '" state \
-  "' AND id >= ? ORDER BY id LIMIT ?"
-  static constexpr const char* kTrialsQueued = KRIGON_TRIALS_OPEN("queued");
-  static constexpr const char* kTrialsRunning = KRIGON_TRIALS_OPEN("running");
-  static constexpr const char* kTrialsPaused = KRIGON_TRIALS_OPEN("paused");
-
   static constexpr TimeUs kForgotten = 24 * 3600 * kSecond;
-
-  template <class Record>
-  static std::vector<Record> all(Query& query, Record (*read)(const Query&)) {
-    std::vector<Record> result;
-    while (query.next()) result.push_back(read(query));
-    return result;
-  }
-
-  static void reports_between(Connection& connection, std::int64_t first, std::int64_t last,
-                              std::vector<ReportRecord>& into) {
-    Query query(connection,
-                "SELECT trial, attempt, step, metric, value FROM report WHERE trial BETWEEN ? AND ? "
-                "ORDER BY trial, attempt, step, metric",
-                first, last);
-    while (query.next()) into.push_back(read_report(query));
-  }
 
   std::string name_of(Connection& connection, std::int64_t study) const {
     Query query(connection, "SELECT name FROM study WHERE id = ?", study);
@@ -451,7 +348,7 @@ class SqlStorage : public Storage {
       head_of(connection, study);
       if (trial < 0 || trial > kMaxNumber) return std::vector<Record>{};
       Query query(connection, sql, pack(study, trial));
-      return all(query, read);
+      return all_rows(query, read);
     });
   }
 
