@@ -129,6 +129,7 @@ int run_command(const Options& options, Context& context) {
                     place.file.string()));
   }
   const OpenStudy study = open_or_create_study(context, std::move(place));
+  check_checkpoint(context, study);
   // That it is the CPU is what everybody expects; `krigon doctor` says why.
   if (!options.quiet && !study.compute.line.starts_with("cpu")) {
     context.err << "krigon: proposals are computed on " << study.compute.line << "\n";

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "core/checkpoint.hpp"
 #include "core/url.hpp"
 #include "krigon/error.hpp"
 
@@ -178,6 +179,16 @@ OpenStudy open_or_create_study(const Context& context, StudyPlace place) {
 
 OpenStudy open_or_create_study(const Context& context, const StudyOption& option) {
   return open_or_create_study(context, locate(context, option));
+}
+
+void check_checkpoint(const Context& context, const OpenStudy& study) {
+  if (study.place.loaded) return;
+  const StudySpec& spec = study.record.spec;
+  const std::string missing = missing_checkpoint(spec);
+  if (missing.empty()) return;
+  const std::string message = fmt::format("the study \"{}\": early_stopping: {}", study.record.name, missing);
+  if (checkpoint_use(spec.early_stopping) == CheckpointUse::clones) throw UsageError(message);
+  context.err << "warning: " << message << "\n";
 }
 
 }  // namespace krigon::cli

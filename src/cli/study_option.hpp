@@ -60,4 +60,9 @@ OpenStudy open_study(const Context& context, const StudyOption& option);
 OpenStudy open_or_create_study(const Context& context, StudyPlace place);
 OpenStudy open_or_create_study(const Context& context, const StudyOption& option);
 
+/// For commands that have its trials run: says what the rule of early stopping lacks where trials keep no
+/// checkpoints. Throws UsageError where it cannot work. Of a study that is named by its file, reading that
+/// has said it.
+void check_checkpoint(const Context& context, const OpenStudy& study);
+
 }  // namespace krigon::cli

@@ -288,6 +288,7 @@ int submit(const Options& options, Context& context) {
         "the study \"{}\" has no trial command (trial: {{command: [...]}}), so workers have nothing to run",
         study.record.name));
   }
+  check_checkpoint(context, study);
   const Submission submission = submission_of(options, engine, study);
   switch (engine) {
     case Engine::slurm:

@@ -39,6 +39,7 @@ int work(const Options& options, Context& context) {
   if (study.place.url == "memory:") {
     throw UsageError("a worker shares its study with other processes: memory: cannot be shared");
   }
+  check_checkpoint(context, study);
   if (!options.folder.empty()) study.place.folder = options.folder;
   const auto manager = study.manager(context);
   std::signal(SIGPIPE, SIG_IGN);

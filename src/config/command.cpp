@@ -34,7 +34,7 @@ std::string as_list(const std::string& line) {
 }
 
 // Adds the parameters that the word's templates name to `used`.
-void check_templates(const Field& field, const std::string& word, const CommandNames& names,
+void check_templates(const Field& field, const std::string& word, const CommandNames& names, bool checkpoint,
                      std::set<std::string>& used) {
   for (std::size_t i = 0; i < word.size(); ++i) {
     const char c = word[i];
@@ -60,6 +60,12 @@ void check_templates(const Field& field, const std::string& word, const CommandN
       used.insert(name);
       continue;
     }
+    if (name == "checkpoint" && !checkpoint) {
+      field.error(fmt::format(
+          "{{checkpoint}} in {} is a folder that trials have only with 'checkpoint: true' under 'trial'",
+          in_quotes(word)));
+      continue;
+    }
     if (has(kOwnNames, name)) continue;
     std::vector<std::string> all = names.parameters;
     all.insert(all.end(), kOwnNames.begin(), kOwnNames.end());
@@ -72,7 +78,7 @@ void check_templates(const Field& field, const std::string& word, const CommandN
 
 }  // namespace
 
-std::vector<std::string> read_command(const Field& field, const CommandNames& names) {
+std::vector<std::string> read_command(const Field& field, const CommandNames& names, bool checkpoint) {
   std::vector<std::string> words;
   if (!field) return words;
   if (field.is(Node::Kind::scalar)) {
@@ -88,7 +94,7 @@ std::vector<std::string> read_command(const Field& field, const CommandNames& na
   for (const auto& item : items) {
     auto word = words.empty() ? item.text() : item.any_text();
     if (!word) continue;
-    check_templates(item, *word, names, used);
+    check_templates(item, *word, names, checkpoint, used);
     words.push_back(std::move(*word));
   }
   if (used.empty()) return words;

@@ -16,7 +16,8 @@ struct CommandNames {
 };
 
 /// Reads a command: a list of words, whose templates are checked. Warns where some parameters are
-/// handed over by templates and others are not.
-std::vector<std::string> read_command(const Field& field, const CommandNames& names);
+/// handed over by templates and others are not. `checkpoint`: trials have a folder that {checkpoint} stands
+/// for.
+std::vector<std::string> read_command(const Field& field, const CommandNames& names, bool checkpoint);
 
 }  // namespace krigon::detail

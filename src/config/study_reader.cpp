@@ -16,6 +16,7 @@
 #include "config/scalar.hpp"
 #include "config/space_reader.hpp"
 #include "config/suggest.hpp"
+#include "core/checkpoint.hpp"
 #include "core/device.hpp"
 #include "core/url.hpp"
 
@@ -46,6 +47,7 @@ class StudyReader {
   void read_metrics(const Field& field);
   void check_variables(const Field& parameters);
   void read_env(const Field& field, const CommandNames& names);
+  void check_checkpoint(const Field& early_stopping);
   void read_budget(const Field& field);
   void read_resources(const Field& field);
   void read_sampler(const Field& field, bool space_is_whole);
@@ -190,7 +192,8 @@ void StudyReader::read_trial(const Field& field, const CommandNames& names) {
   study_.has_trial = static_cast<bool>(field);
   const Field command =
       section.require("command", "the program and its arguments, such as [python3, train.py]");
-  trial.command = read_command(command, names);
+  if (const auto keeps = section.take("checkpoint").boolean()) trial.checkpoint = *keeps;
+  trial.command = read_command(command, names, trial.checkpoint);
   const Field timeout = section.take("timeout");
   trial.timeout = timeout.duration();
   if (trial.timeout && trial.timeout->count() <= 0) timeout.error("found 0, expected a duration above 0");
@@ -209,9 +212,20 @@ void StudyReader::read_trial(const Field& field, const CommandNames& names) {
                   {"args", "arguments are part of 'command'"},
                   {"environment", "write 'env'"},
                   {"workdir", "write 'cwd'"},
+                  {"checkpoints", "write 'checkpoint'"},
                   {"parallel", "it goes under 'budget'"},
                   {"gpus", "it goes under 'resources'"},
                   {"memory", "it goes under 'resources'"}});
+}
+
+void StudyReader::check_checkpoint(const Field& early_stopping) {
+  const std::string missing = missing_checkpoint(study_.spec);
+  if (missing.empty()) return;
+  if (checkpoint_use(study_.spec.early_stopping) == CheckpointUse::clones) {
+    early_stopping.error(missing);
+  } else {
+    early_stopping.warning(missing);
+  }
 }
 
 void StudyReader::read_budget(const Field& field) {
@@ -312,7 +326,8 @@ void StudyReader::read_on_best(const Field& field, const CommandNames& names) {
     return;
   }
   Section section(field);
-  study_.spec.on_best = read_command(section.require("command", "the program and its arguments"), names);
+  study_.spec.on_best = read_command(section.require("command", "the program and its arguments"), names,
+                                     study_.spec.trial.checkpoint);
   section.finish({{"cmd", "write 'command'"}, {"run", "write 'command'"}});
 }
 
@@ -395,8 +410,9 @@ LoadedStudy StudyReader::read() {
   if (trial) check_variables(parameters);
   const Field budget = section.take("budget");
   read_budget(budget);
-  study_.spec.early_stopping =
-      read_early_stopping(section.take("early_stopping"), study_.spec.budget.parallel);
+  const Field early_stopping = section.take("early_stopping");
+  study_.spec.early_stopping = read_early_stopping(early_stopping, study_.spec.budget.parallel);
+  check_checkpoint(early_stopping);
   read_resources(section.take("resources"));
   read_sampler(section.take("sampler"), whole);
   read_on_best(section.take("on_best"), names);

@@ -36,14 +36,17 @@ json to_json(const TrialSpec& t) {
   for (const auto& [name, m] : t.metrics) {
     metrics[name] = {{"from", m.from_stderr ? "stderr" : "stdout"}, {"pattern", m.pattern}};
   }
-  return {{"command", t.command},
-          {"env", t.env},
-          {"metrics", metrics},
-          {"timeout_ms", duration_to_json(t.timeout)},
-          {"grace_ms", t.grace.count()},
-          {"retries", t.retries},
-          {"output_limit", t.output_limit},
-          {"cwd", t.own_folder ? "trial" : "study"}};
+  json j{{"command", t.command},
+         {"env", t.env},
+         {"metrics", metrics},
+         {"timeout_ms", duration_to_json(t.timeout)},
+         {"grace_ms", t.grace.count()},
+         {"retries", t.retries},
+         {"output_limit", t.output_limit},
+         {"cwd", t.own_folder ? "trial" : "study"}};
+  // Only where it is set: a study stored by an earlier version stays equal to its file.
+  if (t.checkpoint) j["checkpoint"] = true;
+  return j;
 }
 
 TrialSpec trial_from_json(const json& j) {
@@ -58,6 +61,7 @@ TrialSpec trial_from_json(const json& j) {
   j.at("retries").get_to(t.retries);
   j.at("output_limit").get_to(t.output_limit);
   t.own_folder = j.at("cwd") == "trial";
+  t.checkpoint = j.value("checkpoint", false);
   return t;
 }
 

@@ -31,7 +31,8 @@ struct TrialSpec {
   Milliseconds grace{10'000};              ///< from SIGTERM to SIGKILL
   std::int64_t retries = 1;                ///< further attempts after lost or could-not-start, nothing else
   std::uint64_t output_limit = 64u << 20;  ///< bytes kept of stdout, and of stderr
-  bool own_folder = true;  ///< working directory: the trial's folder (true) or the study file's (false)
+  bool own_folder = true;   ///< working directory: the trial's folder (true) or the study file's (false)
+  bool checkpoint = false;  ///< its program writes and reads checkpoints, in a folder that its attempts share
 };
 
 struct BudgetSpec {

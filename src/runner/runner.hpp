@@ -24,7 +24,7 @@ struct TrialJob {
   std::uint64_t seed = 0;
   Parameters parameters;
   /// The checkpoint folder to hand over instead of the trial's own (the `on_best` command gets the
-  /// best trial's).
+  /// best trial's); only where the study's trials keep checkpoints.
   std::optional<std::filesystem::path> checkpoint = {};
   bool needs_result = true;  ///< false: exit 0 alone is completed (`on_best`)
   std::int64_t parent = -1;  ///< trial whose checkpoints the first attempt begins with, -1: none
@@ -85,10 +85,10 @@ class TrialRunner {
 /// the whole process die, however it dies, the shims end their trials.
 ///
 /// Each attempt gets the folder trials_folder/<trial>/attempt-<n>/ with stdout.log, stderr.log,
-/// params.json and report.jsonl; attempts share trials_folder/<trial>/checkpoint/. The folder of an
-/// attempt that is started again, and the checkpoints before a first attempt, are emptied; a clone's first
-/// attempt gets a copy of its parent's. A parent that runs may be writing there: whole files at a time, which
-/// are then renamed, are always whole in the copy.
+/// params.json and report.jsonl; where trials keep checkpoints, attempts share
+/// trials_folder/<trial>/checkpoint/. The folder of an attempt that is started again, and the checkpoints
+/// before a first attempt, are emptied; a clone's first attempt gets a copy of its parent's. A parent that
+/// runs may be writing there: whole files at a time, which are then renamed, are always whole in the copy.
 class Runner final : public TrialRunner {
  public:
   /// Throws EnvironmentError when the folder or the shim cannot be used or one trial asks for more
@@ -105,7 +105,7 @@ class Runner final : public TrialRunner {
   /// How many further trials the resources allow now; about a million where they set no limit.
   std::int64_t capacity() const override;
   std::size_t running() const;  ///< attempts started whose Ended is not yet out
-  /// Where a trial's checkpoints are, whether or not it runs.
+  /// Where a trial's checkpoints are, whether or not it runs; where trials keep none, nothing is there.
   std::filesystem::path checkpoint_folder(std::int64_t trial) const override;
   /// What a running attempt was given: {"gpus": [...], "cpus": [...]}.
   nlohmann::json resources(std::int64_t trial) const;
@@ -130,7 +130,7 @@ class Runner final : public TrialRunner {
 /// Replaces {name} by the parameter's value; "{{" and "}}" stand for braces. Throws SpaceError for a
 /// name that is no parameter and for a single brace; an inactive parameter becomes the empty string.
 /// `extra` are further names; in a trial's command {trial}, {attempt}, {seed}, {max_steps}, {folder},
-/// {checkpoint}, {study_folder}. A parameter of the same name wins.
+/// {checkpoint} (where trials keep them), {study_folder}. A parameter of the same name wins.
 std::vector<std::string> expand_command(const std::vector<std::string>& command, const Space& space,
                                         const Parameters& parameters,
                                         const std::map<std::string, std::string>& extra);

@@ -111,24 +111,26 @@ Workspace make_workspace(const RunnerOptions& options, const TrialJob& job) {
   const fs::path trial = trial_folder(options, job.trial);
   const fs::path study_folder = fs::absolute(options.study_folder).lexically_normal();
   workspace.folder = trial / fmt::format("attempt-{}", job.attempt);
-  workspace.checkpoint = job.checkpoint ? fs::absolute(*job.checkpoint) : trial / "checkpoint";
+  const fs::path own_checkpoint = trial / "checkpoint";
+  const bool keeps = options.spec.trial.checkpoint;
+  if (keeps) workspace.checkpoint = job.checkpoint ? fs::absolute(*job.checkpoint) : own_checkpoint;
   workspace.working_directory = options.spec.trial.own_folder ? workspace.folder : study_folder;
 
   std::map<std::string, std::string> extra = {
-      {"trial", std::to_string(job.trial)},   {"attempt", std::to_string(job.attempt)},
-      {"seed", std::to_string(job.seed)},     {"max_steps", ""},
-      {"folder", workspace.folder.string()},  {"checkpoint", workspace.checkpoint.string()},
-      {"study_folder", study_folder.string()}};
+      {"trial", std::to_string(job.trial)},  {"attempt", std::to_string(job.attempt)},
+      {"seed", std::to_string(job.seed)},    {"max_steps", ""},
+      {"folder", workspace.folder.string()}, {"study_folder", study_folder.string()}};
+  if (keeps) extra["checkpoint"] = workspace.checkpoint.string();
   const std::int64_t max_steps = options.spec.early_stopping.max_steps;
   if (max_steps > 0) extra["max_steps"] = std::to_string(max_steps);
   workspace.argv = expand_command(options.spec.trial.command, options.spec.space, job.parameters, extra);
   if (workspace.argv.empty()) throw EnvironmentError("the study has no command to run (trial: command)");
 
   fs::remove_all(workspace.folder);
-  if (job.attempt == 1 && !job.checkpoint) fs::remove_all(workspace.checkpoint);
+  if (job.attempt == 1 && !job.checkpoint) fs::remove_all(own_checkpoint);
   fs::create_directories(workspace.folder);
-  fs::create_directories(workspace.checkpoint);
-  if (job.attempt == 1 && job.parent >= 0) copy_checkpoint(options, job.parent, workspace);
+  if (keeps) fs::create_directories(workspace.checkpoint);
+  if (keeps && job.attempt == 1 && job.parent >= 0) copy_checkpoint(options, job.parent, workspace);
   write_file(workspace.params_file(), to_json(job.parameters).dump(2) + "\n");
   write_file(workspace.report_file(), "");
   if (options.spec.trial.own_folder) {
@@ -158,8 +160,9 @@ std::vector<std::string> make_environment(const RunnerOptions& options, const Tr
     const std::string_view entry(*at);
     const std::size_t equals = entry.find('=');
     if (equals == std::string_view::npos || equals == 0) continue;
-    // A study run by a trial of another study: that trial's parameters are not this one's.
+    // A study run by a trial of another study: that trial's parameters and checkpoint are not this one's.
     if (starts_with(entry, "KRIGON_PARAM_") || starts_with(entry, "KRIGON_MAX_STEPS=")) continue;
+    if (starts_with(entry, "KRIGON_CHECKPOINT_DIR=")) continue;
     // The worker's own: the store's password is none of the trial's business.
     if (starts_with(entry, "KRIGON_STORAGE=") || starts_with(entry, "KRIGON_HEARTBEAT_FILE=")) continue;
     env[std::string(entry.substr(0, equals))] = entry.substr(equals + 1);
@@ -177,7 +180,7 @@ std::vector<std::string> make_environment(const RunnerOptions& options, const Tr
   for (const auto& [name, value] : job.parameters) env[parameter_variable(name)] = to_string(value);
   env["KRIGON_PARAMS_FILE"] = workspace.params_file().string();
   env["KRIGON_REPORT_FILE"] = workspace.report_file().string();
-  env["KRIGON_CHECKPOINT_DIR"] = workspace.checkpoint.string();
+  if (!workspace.checkpoint.empty()) env["KRIGON_CHECKPOINT_DIR"] = workspace.checkpoint.string();
   env["KRIGON_TRIAL_DIR"] = workspace.folder.string();
   env["KRIGON_STUDY_DIR"] = fs::absolute(options.study_folder).lexically_normal().string();
   env["KRIGON_STUDY"] = options.spec.name;

@@ -13,10 +13,10 @@ namespace krigon::detail {
 
 /// The files of one attempt: <trials>/<trial>/attempt-<n>/ with stdout.log, stderr.log, params.json and
 /// report.jsonl, which is also its working directory unless the study says otherwise, and
-/// <trials>/<trial>/checkpoint/, which all attempts share.
+/// where the study's trials keep checkpoints, <trials>/<trial>/checkpoint/, which all attempts share.
 struct Workspace {
   std::filesystem::path folder;
-  std::filesystem::path checkpoint;
+  std::filesystem::path checkpoint;  ///< empty: the study's trials keep none
   std::filesystem::path working_directory;
   std::vector<std::string> argv;
   std::vector<std::string> warnings;

@@ -1,5 +1,7 @@
 """Rules that pause trials, take them up again, and let clones go on from others' checkpoints."""
 
+import contextlib
+import sqlite3
 import unittest
 
 from support import StudyTest
@@ -25,7 +27,7 @@ class Pauses(StudyTest):
 
     def run_with(self, rule, trials, parallel):
         self.write("study.yaml", self.study.replace("trials: 6, parallel: 2", f"trials: {trials}, parallel: {parallel}")
-                   + f"early_stopping: {rule}\n")
+                   .replace("  cwd: study\n", "  cwd: study\n  checkpoint: true\n") + f"early_stopping: {rule}\n")
         self.krigon("run", "study.yaml", "--quiet")
         told = self.lines("trials", "study.yaml", "--json")
         status = self.json("status", "study.yaml")
@@ -47,6 +49,42 @@ class Pauses(StudyTest):
                     # No step was done twice but those that were under way when it was told to stop.
                     self.assertGreater(min(step for attempt, step in steps if attempt == 2), 1)
                 self.krigon("delete", "study.yaml", "--yes")
+
+    def test_without_the_key_there_is_no_checkpoint_and_it_is_said(self):
+        rule = "early_stopping: {type: asha, promote: true, max_steps: 9, reduction: 3}\n"
+        self.write("study.yaml", self.study + rule)
+        self.write("trial.sh", 'env | grep KRIGON_CHECKPOINT_DIR; printf \'{"loss": %s}\\n\' "$1" >>"$KRIGON_REPORT_FILE"\n')
+        warning = "without 'checkpoint: true' under 'trial' these begin again from their first step"
+        self.assertIn(f"study.yaml:13: early_stopping: asha pauses trials and takes some up again: {warning}",
+                      self.krigon("run", "study.yaml", "--quiet", KRIGON_CHECKPOINT_DIR="/outer").stderr)
+        trials = self.folder / "krigon-trials" / "curve"
+        self.assertEqual(list(trials.glob("*/checkpoint")), [])
+        self.assertEqual({log.read_text() for log in trials.glob("*/attempt-1/stdout.log")}, {""})
+        # Named by the store, nobody reads the file.
+        store = ("--storage", "krigon.db", "--study", "curve")
+        for command in ("worker", "run"):
+            self.assertIn(warning, self.krigon(command, *store, "--quiet").stderr)
+        self.write("study.yaml", self.study.replace("cwd: study", "checkpoint: true") + rule)
+        self.assertEqual(self.krigon("run", "study.yaml", "--quiet").stderr, "")
+        for command in ("worker", "run"):
+            self.assertEqual(self.krigon(command, *store, "--quiet").stderr, "")
+
+    def test_clones_need_the_key(self):
+        rule = "early_stopping: {type: pbt, population: 2, interval: 3, max_steps: 9}\n"
+        self.write("study.yaml", self.study + rule)
+        said = self.krigon("run", "study.yaml", code=2).stderr
+        self.assertIn("study.yaml:13: early_stopping: pbt", said)
+        self.assertIn("'checkpoint: true' under 'trial'", said)
+        self.assertFalse((self.folder / "krigon.db").exists())
+        # One that was stored before the key was known.
+        self.write("study.yaml", self.study.replace("cwd: study", "checkpoint: true") + rule)
+        self.krigon("enqueue", "study.yaml", "x=1")
+        with contextlib.closing(sqlite3.connect(self.folder / "krigon.db")) as store, store:
+            changed = store.execute("""UPDATE revision SET spec = replace(spec, '"checkpoint":true,', '')""")
+            self.assertEqual(changed.rowcount, 1)
+        for command in ("worker", "run"):
+            said = self.krigon(command, "--storage", "krigon.db", "--study", "curve", code=2).stderr
+            self.assertIn("'checkpoint: true' under 'trial'", said)
 
     def test_clones_begin_with_their_parents_checkpoint(self):
         told = self.run_with("{type: pbt, population: 4, interval: 3, max_steps: 9}", 12, 4)

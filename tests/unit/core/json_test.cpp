@@ -29,6 +29,7 @@ StudySpec full_spec() {
   spec.trial.timeout = Milliseconds(600'000);
   spec.trial.retries = 3;
   spec.trial.own_folder = false;
+  spec.trial.checkpoint = true;
   spec.budget = {60, 2, Milliseconds(7'200'000)};
   spec.early_stopping = {"asha", 1, 27, 3, 5};
   spec.resources = {{0, 1}, 1, 2, std::uint64_t{4} << 30};
@@ -47,6 +48,7 @@ TEST(SpecJson, EveryFieldSurvivesTheRoundTrip) {
   EXPECT_EQ(again.seed, 18446744073709551615u);
   EXPECT_EQ(again.trial.timeout, Milliseconds(600'000));
   EXPECT_FALSE(again.trial.own_folder);
+  EXPECT_TRUE(again.trial.checkpoint);
   EXPECT_EQ(again.resources.memory, std::uint64_t{4} << 30);
   EXPECT_EQ(again.space.parameters().at(7).when.at(0).parameter, "optimizer");
   // No field of the full example holds its default, so one that to_json() forgot would show here.
@@ -65,6 +67,19 @@ TEST(SpecJson, EveryOptionOfEarlyStoppingSurvives) {
   }
   EXPECT_EQ(to_json(spec_from_json(to_json(spec))).at("early_stopping"), once);
   EXPECT_EQ(defaults.size(), 5u) << "a study that was stored by an earlier version stays equal to its file";
+}
+
+TEST(SpecJson, AStudyStoredByAnEarlierVersionStaysAsItIs) {
+  const std::string before =
+      R"({"command":["true"],"cwd":"trial","env":{},"grace_ms":10000,"metrics":{},"output_limit":67108864,)"
+      R"("retries":1,"timeout_ms":null})";
+  StudySpec spec;
+  spec.name = "s";
+  json stored = to_json(spec);
+  stored["trial"] = json::parse(before);
+  const StudySpec read = spec_from_json(stored);
+  EXPECT_FALSE(read.trial.checkpoint);
+  EXPECT_EQ(to_json(read).at("trial").dump(), before);
 }
 
 TEST(SpecJson, OptionalsStayAbsent) {

@@ -59,6 +59,7 @@ class RunnerEnvironment : public RunnerTest {
 TEST_F(RunnerEnvironment, Variables) {
   const Variable stale("KRIGON_PARAM_MOMENTUM", "0.9");
   const Variable store("KRIGON_STORAGE", "postgresql://krigon:secret@host/db");
+  const Variable outer("KRIGON_CHECKPOINT_DIR", "/outer");
   options_.spec.early_stopping.max_steps = 27;
   options_.spec.trial.env = {{"MINE", "1"}};
   shell("env");
@@ -79,7 +80,7 @@ TEST_F(RunnerEnvironment, Variables) {
   EXPECT_EQ(env.at("PWD"), attempt_folder().string());
   EXPECT_EQ(env.at("MINE"), "1");
   EXPECT_FALSE(env.contains("CUDA_VISIBLE_DEVICES"));
-  EXPECT_TRUE(fs::is_directory(env.at("KRIGON_CHECKPOINT_DIR")));
+  EXPECT_FALSE(env.contains("KRIGON_CHECKPOINT_DIR"));
   const auto parameters = nlohmann::json::parse(read_file(env.at("KRIGON_PARAMS_FILE")));
   EXPECT_EQ(parameters, (nlohmann::json{{"learning.rate", 1e-05}, {"layers", 3}, {"optimizer", "adam"}}));
 }
@@ -120,6 +121,7 @@ TEST_F(RunnerEnvironment, RunsInTheStudyFolderWhereToldTo) {
 }
 
 TEST_F(RunnerEnvironment, CheckpointsLastOverAttemptsButNotOverStudies) {
+  options_.spec.trial.checkpoint = true;
   shell("cat $KRIGON_CHECKPOINT_DIR/state; echo $KRIGON_ATTEMPT >> $KRIGON_CHECKPOINT_DIR/state");
   TrialJob attempt = job();
   run_one(attempt);
@@ -129,12 +131,13 @@ TEST_F(RunnerEnvironment, CheckpointsLastOverAttemptsButNotOverStudies) {
   attempt.attempt = 1;
   EXPECT_EQ(run_one(attempt).outcome, Outcome::completed);
   EXPECT_EQ(standard_output(), "");
-  Runner runner(options_);
+  const Runner runner(options_);
   EXPECT_EQ(read_file(runner.checkpoint_folder(0) / "state"), "1\n");
 }
 
 TEST_F(RunnerEnvironment, BorrowsCheckpoints) {
   write_file(folder_ / "best/model", "weights");
+  options_.spec.trial.checkpoint = true;
   shell("cat $KRIGON_CHECKPOINT_DIR/model");
   TrialJob deploy = job();
   deploy.checkpoint = folder_ / "best";

@@ -62,6 +62,7 @@ TEST_F(WorkspaceTest, NeverFollowsItsOwnLinksWhenItEmptiesAFolder) {
 
 TEST_F(WorkspaceTest, ACloneBeginsWithACopyOfItsParentsCheckpoint) {
   options_.spec.trial.command = {"true"};
+  options_.spec.trial.checkpoint = true;
   TrialJob job;
   job.trial = 7;
   job.parent = 3;
@@ -78,6 +79,27 @@ TEST_F(WorkspaceTest, ACloneBeginsWithACopyOfItsParentsCheckpoint) {
   job.attempt = 2;
   EXPECT_EQ(read_file(make_workspace(options_, job).checkpoint / "deep/weights"), "clone's");
   EXPECT_EQ(read_file(options_.trials_folder / "3/checkpoint/deep/weights"), "parent's");
+}
+
+TEST_F(WorkspaceTest, WhoKeepsNoCheckpointsHasNoFolderForThem) {
+  options_.spec.trial.command = {"true"};
+  write_file(options_.trials_folder / "0/checkpoint/state", "of an earlier study");
+  TrialJob job;
+  job.parent = 3;
+  job.checkpoint = folder_ / "best";
+  EXPECT_TRUE(make_workspace(options_, job).checkpoint.empty());
+  EXPECT_FALSE(fs::exists(folder_ / "best"));
+  job.checkpoint.reset();
+  const auto workspace = make_workspace(options_, job);
+  EXPECT_TRUE(workspace.checkpoint.empty());
+  EXPECT_TRUE(workspace.warnings.empty());
+  EXPECT_FALSE(fs::exists(options_.trials_folder / "0/checkpoint"));
+  try {
+    make({"cp", "{checkpoint}/model", "."});
+    FAIL() << "it was expanded";
+  } catch (const SpaceError& e) {
+    EXPECT_THAT(e.what(), ::testing::HasSubstr("{checkpoint}"));
+  }
 }
 
 TEST_F(WorkspaceTest, NoCommandIsAnError) {

@@ -203,6 +203,7 @@ echo "{\"loss\": $KRIGON_PARAM_X}" >> "$KRIGON_REPORT_FILE")");
   std::ofstream(shell.folder.path() / "deploy.sh")
       << R"sh(echo "$KRIGON_PARAM_X $1 $(cat "$2/model")" >> "$KRIGON_STUDY_DIR/deployed")sh";
   shell.spec.on_best = {"sh", "deploy.sh", "{x}", "{checkpoint}"};
+  shell.spec.trial.checkpoint = true;
   shell.spec.budget.trials = 8;
   FakeStudy study(shell.spec);
   const auto result = shell.run(study);
