@@ -265,6 +265,7 @@ std::int64_t Study::optimize(const std::function<double(Trial&)>& objective, con
   work();
   for (auto& thread : threads) thread.join();
   if (error) std::rethrow_exception(error);
+  core->manager->settle_beyond(options.trials);
   return ended_here;
 }
 

@@ -140,7 +140,9 @@ std::optional<Asked> StudyManager::ask(const Holder& holder, const std::string& 
       const bool repeated = !advanced.applied->changed;
       return asked(std::move(*advanced.applied), repeated);
     }
-    if (advanced.what != Advance::again) return std::nullopt;
+    if (advanced.what == Advance::again) continue;
+    settle();
+    return std::nullopt;
   }
 }
 
@@ -274,7 +276,20 @@ bool StudyManager::revise_locked(std::int64_t trial) {
 
 std::int64_t StudyManager::settle() {
   const StudyHead head = storage_->head(study_.id);
-  if (head.paused == 0 || head.running + head.queued > 0) return 0;
+  return head.running + head.queued > 0 ? 0 : stop_paused();
+}
+
+std::int64_t StudyManager::settle_beyond(std::optional<std::int64_t> budget) {
+  if (storage_->head(study_.id).paused == 0) return 0;
+  if (!budget) {
+    const auto stored = storage_->find_study(study_.name);
+    if (!stored || !stored->spec.budget.trials) return 0;
+    budget = stored->spec.budget.trials;
+  }
+  return storage_->head(study_.id).finished() < *budget ? 0 : stop_paused();
+}
+
+std::int64_t StudyManager::stop_paused() {
   std::int64_t settled = 0;
   for (const auto& trial : storage_->trials(study_.id, {.state = TrialState::paused})) {
     try {
@@ -370,7 +385,16 @@ Applied StudyManager::end_early(std::int64_t trial, std::int64_t fence, const st
 }
 
 Applied StudyManager::apply(const Command& command) {
-  return storage_->apply(study_.id, command);
+  Applied applied = storage_->apply(study_.id, command);
+  const auto& budget = study_.spec.budget.trials;
+  if (applied.changed && budget && applied.head.paused > 0 && applied.head.finished() >= *budget) {
+    try {
+      settle_beyond();
+    } catch (const StorageError&) {
+      // What was said has been taken. The rest is done by the next who finds the budget used up.
+    }
+  }
+  return applied;
 }
 
 std::optional<TrialRecord> StudyManager::best() {

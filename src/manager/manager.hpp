@@ -78,6 +78,9 @@ class StudyManager {
   std::int64_t fill(std::int64_t target, std::int64_t stale);
   /// Stops the paused trials once nothing else can begin: they will not go on. How many.
   std::int64_t settle();
+  /// The same once as many trials have ended as `budget` allows, whatever waits or runs; by default that of
+  /// the study as it is stored, which others may have raised.
+  std::int64_t settle_beyond(std::optional<std::int64_t> budget = {});
 
   /// Records metrics at a step; judges where the objective is among them. A trial once told to stop
   /// is told so again.
@@ -86,7 +89,8 @@ class StudyManager {
   bool should_stop(std::int64_t trial);
   /// Ends a trial whose report() said so: stopped, or paused where the scheduler said pause.
   Applied end_early(std::int64_t trial, std::int64_t fence, const std::string& reason);
-  /// The others go to the state machine as they are (CompleteTrial, FailAttempt, ...).
+  /// The others go to the state machine as they are (CompleteTrial, FailAttempt, ...). With the last trial of
+  /// the budget, whoever had it, the paused ones are stopped.
   Applied apply(const Command& command);
 
   /// The completed trial with the best objective, the earliest among equals.
@@ -110,6 +114,7 @@ class StudyManager {
   void sync_history_locked();
   Delta load_window(std::int64_t trials);
   Suggestion suggest_locked(std::int64_t number);
+  std::int64_t stop_paused();
   Asked asked(Applied applied, bool repeated) const;
   void feed_scheduler_locked();
   bool feed_portion_locked();  ///< whether there is more

@@ -79,6 +79,7 @@ class WorkerLoop::Impl {
     manager_.storage().heartbeat(manager_.study().id, {world_.worker, world_.host}, 0);
     on_best_.finish(observer_);
     add_running_time();
+    manager_.settle_beyond();  // what another left that died with the last trial
     head_ = manager_.head();
     return {*end_, ended_here_, head_};
   }

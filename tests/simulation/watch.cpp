@@ -352,9 +352,7 @@ void Watch::everything(std::int64_t study) {
            "a report is of the attempt that it stands at", fmt::format("trial {}", row.number));
     }
   }
-  // Paused trials stay where they are when others took their places in the budget, and nowhere else.
-  const std::int64_t beyond = plan_.trials > 0 ? std::max<std::int64_t>(begun(head_) - plan_.trials, 0) : 0;
-  hold(head_.paused <= beyond, "nothing is left paused at the end", fmt::format("{} trials", head_.paused));
+  hold(head_.paused == 0, "nothing is left paused at the end", fmt::format("{} trials", head_.paused));
   const auto events = inner_->events(study, 0, INT64_MAX);
   hold(static_cast<std::int64_t>(events.size()) == head_.sequence, "events are numbered densely",
        "at the end");

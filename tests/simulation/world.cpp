@@ -219,9 +219,9 @@ std::int64_t World::living() const {
 bool World::over() const {
   if (living() > 0 || pending_ > 0) return false;
   const StudyHead& head = watch_->last_head();
-  if (head.running > 0) return false;
+  if (head.running + head.paused > 0) return false;
   if (plan_.trials > 0 && head.finished() >= plan_.trials) return true;
-  return plan_.points > 0 && head.next_trial >= plan_.points && head.queued + head.paused == 0;
+  return plan_.points > 0 && head.next_trial >= plan_.points && head.queued == 0;
 }
 
 /// Faults that no event brings, workers where all are gone, and that it comes to an end.
@@ -236,8 +236,9 @@ void World::look_after() {
   }
   if (now_ - last_fault_ > kLongestEnd) {
     const StudyHead& head = watch_->last_head();
+    const bool used_up = plan_.trials > 0 && head.finished() >= plan_.trials && head.running == 0;
     throw Violation{
-        "the study ends",
+        used_up && head.paused > 0 ? "nothing is left paused at the end" : "the study ends",
         fmt::format("{} s after the last fault, {} workers live, {} trials have ended, {} are queued, {} "
                     "running, {} paused",
                     kLongestEnd / kSecond, living(), head.finished(), head.queued, head.running,

@@ -130,6 +130,24 @@ TEST(Study, BadTrialsAreStoppedEarly) {
   EXPECT_LT(steps, 30 * 9 / 2);
 }
 
+TEST(Study, NoTrialIsLeftPausedAtTheEnd) {
+  Study study(square(), {.sampler = "random", .early_stopping = {.type = "hyperband", .max_steps = 9}});
+  const auto objective = [&](Trial& t) {
+    for (int step = 1; step <= 9; ++step) {
+      if (t.report(step, bowl(t))) break;
+    }
+    return bowl(t);
+  };
+  study.optimize(objective, {.trials = 6});
+  std::size_t ended = 0;
+  for (const auto& t : study.trials()) {
+    EXPECT_NE(t.state, TrialState::paused) << t.number;
+    ended += t.state == TrialState::completed || t.state == TrialState::stopped ? 1 : 0;
+  }
+  EXPECT_EQ(ended, study.trials().size());
+  EXPECT_GT(ended, 6u) << "some were paused when the sixth ended";
+}
+
 TEST(Study, AskAndTellFromTheOutside) {
   Study study(square(), {.objective = {"loss"}, .sampler = "sobol"});
   const Trial first = study.ask("client-1");

@@ -219,5 +219,61 @@ TEST_F(Suggester, PausedTrialsEndWhenNothingElseCanBegin) {
   EXPECT_EQ(storage->head(1).paused, 0);
 }
 
+/// Of a budget of 8: two trials are paused, and a person takes as many as are left.
+struct UsedUpByPeople : Suggester {
+  UsedUpByPeople() {
+    EXPECT_TRUE(a.manager->lead("a", 10 * kSecond));
+    for (int i = 0; i < 2; ++i) {
+      const auto asked = a.take("a").asked.value();
+      a.manager->report(i, asked.attempt.fence, 1, {{"loss", 0.5}});
+      a.manager->end_early(i, asked.attempt.fence, "rung 1");
+    }
+    for (int i = 0; i < 7; ++i) tell(b.manager->ask({"client", "", 0}).value());
+    last = b.manager->ask({"client", "", 0}).value();
+    EXPECT_EQ(head().paused, 2);
+    EXPECT_EQ(a.manager->settle_beyond(), 0) << "the last is still to be told";
+  }
+  void tell(const Asked& asked) { b.tell(asked); }
+  StudyHead head() { return storage->head(1); }
+  Asked last;
+};
+
+TEST_F(UsedUpByPeople, PausedTrialsEndWithTheLastOfTheBudget) {
+  tell(last);
+  EXPECT_EQ(head().completed, 8);
+  EXPECT_EQ(head().stopped, 2);
+  EXPECT_EQ(head().paused, 0);
+}
+
+TEST_F(UsedUpByPeople, OneThatIsPausedLaterEndsTooWhateverElseWaits) {
+  const auto late = b.manager->ask({"client", "", 0}).value();
+  a.manager->enqueue({{"x", 1.0}, {"n", std::int64_t{1}}});
+  tell(last);
+  EXPECT_EQ(b.manager->report(late.trial.number, late.attempt.fence, 1, {{"loss", 0.5}}).verdict,
+            Verdict::pause);
+  b.manager->end_early(late.trial.number, late.attempt.fence, "rung 1");
+  EXPECT_EQ(head().stopped, 3);
+  EXPECT_EQ(head().paused, 0);
+  EXPECT_EQ(head().queued, 1);
+}
+
+TEST_F(UsedUpByPeople, TheyWaitOnWhereTheBudgetWasRaised) {
+  StudySpec spec = a.manager->study().spec;
+  spec.budget.trials = 9;
+  storage->update_spec(1, spec, nullptr);
+  tell(last);
+  EXPECT_EQ(head().paused, 2);
+  EXPECT_EQ(a.manager->settle_beyond(), 0);
+  tell(b.manager->ask({"client", "", 0}).value());
+  EXPECT_EQ(head().paused, 0);
+}
+
+TEST_F(UsedUpByPeople, WhatADeadProcessLeftIsMadeUpFor) {
+  storage->apply(1, CompleteTrial{last.trial.number, last.attempt.fence, {{"loss", 0.5}}, {}});
+  EXPECT_EQ(head().paused, 2);
+  EXPECT_EQ(a.manager->settle_beyond(), 2);
+  EXPECT_EQ(head().paused, 0);
+}
+
 }  // namespace
 }  // namespace krigon
