@@ -264,9 +264,8 @@ void StudyReader::read_resources(const Field& field) {
   // Who lists GPUs wants them used.
   r.gpus_per_trial = count.value_or(per_trial || r.gpus.empty() ? 0 : 1);
   const auto had = static_cast<std::int64_t>(r.gpus.size());
-  if (count && *count > had && (!gpus || gpus.is(Node::Kind::list))) {
-    per_trial.error(gpus ? fmt::format("found {}, but 'gpus' lists only {}", *count, had)
-                         : fmt::format("found {}, but no 'gpus' are listed, such as gpus: [0, 1]", *count));
+  if (count && *count > had && gpus.is(Node::Kind::list)) {
+    per_trial.error(fmt::format("found {}, but 'gpus' lists only {}", *count, had));
   }
   if (const auto cpus = section.take("cpus_per_trial").integer(0, 1'000'000)) r.cpus_per_trial = *cpus;
   const Field memory = section.take("memory");
@@ -276,7 +275,8 @@ void StudyReader::read_resources(const Field& field) {
   }
   section.finish({{"cpus", "write 'cpus_per_trial'"}, {"gpu", "write 'gpus'"}});
   const std::int64_t parallel = study_.spec.budget.parallel;
-  if (r.gpus_per_trial > 0 && parallel > had / r.gpus_per_trial) {
+  // Without a list they are those that the worker sees, wherever it runs.
+  if (gpus && r.gpus_per_trial > 0 && parallel > had / r.gpus_per_trial) {
     gpus.warning(fmt::format("these GPUs serve {} trials at a time, fewer than budget.parallel ({})",
                              had / r.gpus_per_trial, parallel));
   }

@@ -28,7 +28,7 @@ std::vector<std::string> split(const std::string& list) {
     std::erase(item, ' ');
     // CUDA ends the list at the first entry that names no device.
     if (item.empty() || item == "-1" || item == "NoDevFiles") break;
-    items.push_back(item);
+    if (std::find(items.begin(), items.end(), item) == items.end()) items.push_back(item);
     begin = end + 1;
   }
   return items;
@@ -62,7 +62,14 @@ std::vector<std::uint64_t> inherited_cpus() {
   return {};
 }
 
-ResourcePool::ResourcePool(const ResourceSpec& spec, const std::optional<std::string>& visible,
+std::optional<VisibleGpus> inherited_gpus() {
+  for (const char* variable : {"CUDA_VISIBLE_DEVICES", "SLURM_STEP_GPUS", "SLURM_JOB_GPUS"}) {
+    if (const char* list = std::getenv(variable)) return VisibleGpus{variable, list};
+  }
+  return std::nullopt;
+}
+
+ResourcePool::ResourcePool(const ResourceSpec& spec, const std::optional<VisibleGpus>& visible,
                            std::vector<std::uint64_t> cpus, std::int64_t devices)
     : gpus_per_trial_(spec.gpus_per_trial), cpus_per_trial_(spec.cpus_per_trial) {
   if (gpus_per_trial_ < 0 || cpus_per_trial_ < 0) {
@@ -70,7 +77,7 @@ ResourcePool::ResourcePool(const ResourceSpec& spec, const std::optional<std::st
   }
   std::vector<std::string> there;
   if (visible) {
-    there = split(*visible);
+    there = split(visible->list);
   } else {
     for (std::int64_t i = 0; i < devices; ++i) there.push_back(std::to_string(i));
   }
@@ -81,8 +88,8 @@ ResourcePool::ResourcePool(const ResourceSpec& spec, const std::optional<std::st
       if (visible) {
         if (index < 0 || static_cast<std::size_t>(index) >= there.size()) {
           throw UsageError(fmt::format(
-              "resources: gpus: {} is out of range: CUDA_VISIBLE_DEVICES is '{}', so 0 to {} are allowed",
-              index, *visible, static_cast<std::int64_t>(there.size()) - 1));
+              "resources: gpus: {} is out of range: {} is '{}', {}", index, visible->variable, visible->list,
+              there.empty() ? "which names none" : fmt::format("so 0 to {} are allowed", there.size() - 1)));
         }
         gpus_.push_back(there[static_cast<std::size_t>(index)]);
       } else {
@@ -96,7 +103,7 @@ ResourcePool::ResourcePool(const ResourceSpec& spec, const std::optional<std::st
     throw EnvironmentError(
         fmt::format("resources: gpus_per_trial is {}, but there {} {} GPU{} to hand out{}", gpus_per_trial_,
                     gpus_.size() == 1 ? "is" : "are", gpus_.size(), gpus_.size() == 1 ? "" : "s",
-                    visible ? fmt::format(" (CUDA_VISIBLE_DEVICES is '{}')", *visible) : ""));
+                    visible ? fmt::format(" ({} is '{}')", visible->variable, visible->list) : ""));
   }
   if (cpus_per_trial_ > static_cast<std::int64_t>(cpus.size())) {
     throw EnvironmentError(
@@ -108,9 +115,7 @@ ResourcePool::ResourcePool(const ResourceSpec& spec, const std::optional<std::st
 }
 
 ResourcePool ResourcePool::inherited(const ResourceSpec& spec) {
-  const char* visible = std::getenv("CUDA_VISIBLE_DEVICES");
-  return {spec, visible != nullptr ? std::optional<std::string>(visible) : std::nullopt, inherited_cpus(),
-          nvidia_devices()};
+  return {spec, inherited_gpus(), inherited_cpus(), nvidia_devices()};
 }
 
 std::int64_t ResourcePool::capacity() const {

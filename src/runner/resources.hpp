@@ -18,13 +18,24 @@ struct Share {
   std::vector<std::uint64_t> cpus;
 };
 
+/// The variable that names the GPUs which this process may use, and what it holds: numbers, UUIDs ("GPU-...")
+/// or MIG instances ("MIG-..."), separated by commas.
+struct VisibleGpus {
+  std::string variable;
+  std::string list;
+};
+
+/// CUDA_VISIBLE_DEVICES, which a batch system sets or a person. Without it what Slurm gave the step, or the
+/// job: SLURM_STEP_GPUS, SLURM_JOB_GPUS. nullopt: nothing is said, so all of the machine.
+std::optional<VisibleGpus> inherited_gpus();
+
 /// Hands out GPUs and CPUs, each to one attempt at a time.
 class ResourcePool {
  public:
-  /// `visible` is the inherited CUDA_VISIBLE_DEVICES, if any; `cpus` the inherited affinity, `devices`
-  /// the number of GPUs of the machine. Throws EnvironmentError when one trial asks for more than there
-  /// is, UsageError for a GPU index out of range.
-  ResourcePool(const ResourceSpec& spec, const std::optional<std::string>& visible,
+  /// `cpus` is the inherited affinity, `devices` the number of GPUs of the machine. A GPU that `visible`
+  /// names twice is one. Throws EnvironmentError when one trial asks for more than there is, UsageError for a
+  /// GPU index out of range.
+  ResourcePool(const ResourceSpec& spec, const std::optional<VisibleGpus>& visible,
                std::vector<std::uint64_t> cpus, std::int64_t devices);
   /// From this process's environment and affinity.
   static ResourcePool inherited(const ResourceSpec& spec);

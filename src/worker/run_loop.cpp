@@ -382,6 +382,11 @@ RunResult run_study(StudyManager& manager, const RunOptions& options, RunObserve
         "tell)");
   }
   Runner runner({manager.study().spec, options.study_folder, options.trials_folder, options.shim});
+  const std::int64_t slots = options.slots.value_or(manager.study().spec.budget.parallel);
+  if (runner.capacity() < slots) {
+    observer.note(fmt::format("resources: there is enough here for {} at a time, not for {}",
+                              runner.capacity(), slots));
+  }
   WorkerLoop::World world;
   world.runner = &runner;
   world.worker = local_worker_name();

@@ -58,7 +58,8 @@ class StudyTest(unittest.TestCase):
         (self.folder / name).write_text(text, encoding="utf-8")
 
     def environment(self, **changes):
-        keep = {k: v for k, v in os.environ.items() if not k.startswith("KRIGON_") and k not in ("NO_COLOR", "COLUMNS")}
+        keep = {k: v for k, v in os.environ.items()
+                if not k.startswith(("KRIGON_", "SLURM_")) and k not in ("NO_COLOR", "COLUMNS", "CUDA_VISIBLE_DEVICES")}
         keep.update({"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TERM": "xterm", **changes})
         return keep
 

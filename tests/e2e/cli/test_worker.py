@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import unittest
 
-from support import StudyTest
+from support import STUDY, StudyTest
 
 SERVER = pathlib.Path(os.environ.get("KRIGON_TEST_POSTGRES", "/nowhere"))
 
@@ -124,6 +124,46 @@ class PostgreSqlWorkers(Workers):
 
     def test_a_stopped_worker_that_wakes_up_too_late_is_not_heard(self):
         self.skipTest("made by hand in the file")
+
+
+GPU_TRIAL = """\
+# Holds its GPUs while it runs: whoever else had one would find its folder there.
+echo "$CUDA_VISIBLE_DEVICES" >>"$KRIGON_STUDY_DIR/given"
+for gpu in $(echo "$CUDA_VISIBLE_DEVICES" | tr ',' ' '); do
+  mkdir "$KRIGON_STUDY_DIR/held-$(echo "$gpu" | tr / _)" || exit 1
+done
+sleep 0.2
+for gpu in $(echo "$CUDA_VISIBLE_DEVICES" | tr ',' ' '); do rmdir "$KRIGON_STUDY_DIR/held-$(echo "$gpu" | tr / _)"; done
+printf '{"loss": %s}\\n' "$1" >>"$KRIGON_REPORT_FILE"
+"""
+
+
+class Gpus(StudyTest):
+    """Of a worker's visible GPUs each trial has its own; no GPU is needed to see it."""
+
+    study = STUDY.replace("parallel: 2", "parallel: 3") + "resources: {gpus_per_trial: 2}\ndevice: cpu\n"
+    trial = GPU_TRIAL
+
+    def given(self):
+        return set((self.folder / "given").read_text().splitlines())
+
+    def test_trials_share_none_of_those_that_are_visible(self):
+        names = "GPU-5ad1,MIG-GPU-77c0/1/0,7,MIG-9b,3,GPU-02"
+        self.krigon("run", "study.yaml", "--quiet", CUDA_VISIBLE_DEVICES=names, SLURM_JOB_GPUS="0,1")
+        self.assertEqual(self.json("status", "study.yaml")["completed"], 6)
+        self.assertEqual(self.given(), {"GPU-5ad1,MIG-GPU-77c0/1/0", "7,MIG-9b", "3,GPU-02"})
+
+    def test_a_worker_uses_what_slurm_gave(self):
+        said = self.krigon("worker", "study.yaml", "--parallel", "2", SLURM_JOB_GPUS="4,6").stderr
+        self.assertIn("resources: there is enough here for 1 at a time, not for 2", said)
+        self.assertEqual(self.given(), {"4,6"})
+        self.assertEqual(self.json("status", "study.yaml")["completed"], 6)
+
+    def test_too_few_for_one_trial_are_an_error(self):
+        said = self.krigon("worker", "study.yaml", code=5, CUDA_VISIBLE_DEVICES="GPU-5ad1").stderr
+        self.assertIn("resources: gpus_per_trial is 2, but there is 1 GPU to hand out (CUDA_VISIBLE_DEVICES is 'GPU-5ad1')",
+                      said)
+        self.assertFalse((self.folder / "given").exists())
 
 
 if __name__ == "__main__":
