@@ -35,6 +35,14 @@ World::Worker* World::hit(const Fault& fault) {
   return nullptr;
 }
 
+void World::comes(const Fault& fault) {
+  if (fault.amid_proposal()) {
+    amid_proposal_.push_back(fault);
+  } else {
+    carry_out(fault);
+  }
+}
+
 void World::carry_out(const Fault& fault) {
   last_fault_ = now_ + std::max<TimeUs>(fault.amount, 0);
   const auto note = [&](const std::string& whom) {

@@ -81,7 +81,7 @@ Arguments read_arguments(int count, char** words) {
 
 struct Figures {
   std::int64_t histories = 0, workers = 0, trials = 0, faults = 0, commands = 0, events = 0, steps = 0;
-  std::int64_t leases_lost = 0, stale = 0, refused = 0, cut_off = 0;
+  std::int64_t leases_lost = 0, stale = 0, refused = 0, cut_off = 0, pauses = 0, clones = 0;
   double longest_end = 0;
   std::int64_t fewest_workers = INT64_MAX, fewest_trials = INT64_MAX, fewest_faults = INT64_MAX;
   double world_seconds = 0;
@@ -105,6 +105,8 @@ struct Figures {
     stale += history.stale;
     refused += history.refused;
     cut_off += history.cut_off;
+    pauses += history.pauses;
+    clones += history.clones;
     longest_end = std::max(longest_end, history.end_took);
     world_seconds += history.seconds;
     fewest_workers = std::min(fewest_workers, history.workers);
@@ -123,6 +125,7 @@ struct Figures {
     fmt::print(
         "  refused: {} of lost leases, {} stale proposals, {} others; {} workers gave up on the store\n",
         leases_lost, stale, refused, cut_off);
+    fmt::print("  {} pauses, {} clones\n", pauses, clones);
     fmt::print("  from the last fault to the end at most {:.0f} s\n", longest_end);
     for (int i = 0; i < kFaultKinds; ++i) {
       const auto kind = static_cast<FaultKind>(i);

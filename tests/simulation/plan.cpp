@@ -15,6 +15,7 @@ constexpr std::array<std::string_view, kFaultKinds> kNames{
     "kill",      "kill_suggester", "stop",    "stop_suggester", "partition",    "lost_answer", "set_clock",
     "terminate", "interrupt",      "restart", "long_fit",       "process_dies", "stubborn",    "join",
     "cancel",    "enqueue",        "ask",     "contradict",     "speak_for"};
+constexpr std::array<std::string_view, kRules> kRuleNames{"moody", "asha", "pbt"};
 
 /// Events that every study of 200 trials has: each is made, leased and ended.
 constexpr std::int64_t kSureEvents = 560;
@@ -48,6 +49,10 @@ std::string_view to_string(FaultKind kind) {
   return kNames.at(static_cast<std::size_t>(kind));
 }
 
+std::string_view to_string(Rule rule) {
+  return kRuleNames.at(static_cast<std::size_t>(rule));
+}
+
 Plan make_plan(std::uint64_t seed) {
   Draw draw(seed, 0, Topic::plan);
   Plan plan;
@@ -63,7 +68,14 @@ Plan make_plan(std::uint64_t seed) {
   plan.lead_lease = draw.between(kSecond, 3 * kSecond);
   plan.patience = plan.lease / 2;
   plan.retries = draw.between(0, 3);
-  plan.asha = draw.chance(0.4);
+  const double rule = draw.uniform();
+  plan.rule = rule < 0.3 ? Rule::asha : rule < 0.5 ? Rule::pbt : Rule::moody;
+  if (plan.rule == Rule::pbt) {
+    // It ends with the population or, where many are cloned, with the budget.
+    plan.population = 200;
+    plan.trials = 200 + draw.between(20, 120);
+    plan.points = 0;
+  }
   plan.maximize = draw.chance(0.3);
   plan.delays = draw.chance(0.8) ? 0.01 * draw.uniform() : 0;
   const auto add = [&](FaultKind first, FaultKind last, std::int64_t from, std::int64_t to) {
@@ -95,11 +107,28 @@ nlohmann::json to_json(const Plan& plan) {
                       {"amount", f.amount},
                       {"choice", f.choice}});
   }
-  return {{"seed", plan.seed},       {"workers", plan.workers},   {"slots", plan.slots},
-          {"trials", plan.trials},   {"points", plan.points},     {"lease", plan.lease},
-          {"delays", plan.delays},   {"patience", plan.patience}, {"lead_lease", plan.lead_lease},
-          {"retries", plan.retries}, {"asha", plan.asha},         {"maximize", plan.maximize},
+  return {{"seed", plan.seed},
+          {"workers", plan.workers},
+          {"slots", plan.slots},
+          {"trials", plan.trials},
+          {"points", plan.points},
+          {"lease", plan.lease},
+          {"delays", plan.delays},
+          {"patience", plan.patience},
+          {"lead_lease", plan.lead_lease},
+          {"retries", plan.retries},
+          {"rule", to_string(plan.rule)},
+          {"maximize", plan.maximize},
+          {"population", plan.population},
           {"faults", faults}};
+}
+
+template <class Kind, std::size_t kCount>
+Kind named(const std::array<std::string_view, kCount>& names, const std::string& name,
+           std::string_view what) {
+  const auto found = std::find(names.begin(), names.end(), name);
+  if (found == names.end()) throw UsageError(fmt::format("there is no {} named \"{}\"", what, name));
+  return static_cast<Kind>(found - names.begin());
 }
 
 Plan plan_from_json(const nlohmann::json& json) {
@@ -113,14 +142,12 @@ Plan plan_from_json(const nlohmann::json& json) {
   plan.lead_lease = json.at("lead_lease");
   plan.patience = json.at("patience");
   plan.retries = json.at("retries");
-  plan.asha = json.at("asha");
+  plan.rule = named<Rule>(kRuleNames, json.at("rule"), "rule");
+  plan.population = json.at("population");
   plan.maximize = json.at("maximize");
   plan.delays = json.at("delays");
   for (const auto& each : json.at("faults")) {
-    const std::string name = each.at("kind");
-    const auto found = std::find(kNames.begin(), kNames.end(), name);
-    if (found == kNames.end()) throw UsageError(fmt::format("there is no fault named \"{}\"", name));
-    plan.faults.push_back({static_cast<FaultKind>(found - kNames.begin()), each.at("after"),
+    plan.faults.push_back({named<FaultKind>(kNames, each.at("kind"), "fault"), each.at("after"),
                            each.at("worker"), each.at("amount"), each.at("choice")});
   }
   return plan;
@@ -132,6 +159,7 @@ std::string describe(const Fault& fault) {
     text += fmt::format(" (worker {})", fault.worker);
   }
   if (fault.amount != 0) text += fmt::format(", {:.3f} s", static_cast<double>(fault.amount) / kSecond);
+  if (fault.amid_proposal()) text += ", amid a proposal";
   return text + fmt::format(", choice {}", fault.choice);
 }
 

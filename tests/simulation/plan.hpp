@@ -40,12 +40,28 @@ inline bool by_person(FaultKind kind) {
   return kind >= FaultKind::cancel;
 }
 
+/// How trials are stopped early.
+enum class Rule {
+  moody,  ///< by the seed, with pauses
+  asha,   ///< by the production rule
+  pbt,    ///< by the production rule, with clones
+};
+inline constexpr int kRules = static_cast<int>(Rule::pbt) + 1;
+
+std::string_view to_string(Rule rule);
+
 struct Fault {
   FaultKind kind = FaultKind::kill;
   std::int64_t after = 1;   ///< it comes when the study has this many events
   std::int64_t worker = 0;  ///< whom it hits; where that one is gone, the next that lives
   TimeUs amount = 0;        ///< how long, or how far the clock jumps
   std::int64_t choice = 0;  ///< the kind's own: where in its work it hits, which trial
+
+  /// What changes which trials there are comes half the time when a proposal is being made that does not know
+  /// of it.
+  bool amid_proposal() const {
+    return (kind == FaultKind::enqueue || kind == FaultKind::ask) && choice / 2 % 2 == 0;
+  }
 };
 
 /// All that decides a history: the same plan is the same history, bit for bit.
@@ -59,7 +75,8 @@ struct Plan {
   TimeUs lead_lease = 0;      ///< of the suggester
   TimeUs patience = 0;        ///< how long a store is waited for
   std::int64_t retries = 1;
-  bool asha = false;  ///< early stopping by the production rule, otherwise by one that also pauses
+  Rule rule = Rule::moody;
+  std::int64_t population = 0;  ///< pbt's
   bool maximize = false;
   double delays = 0;  ///< share of the commands that are held up on their way
   std::vector<Fault> faults;

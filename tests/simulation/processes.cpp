@@ -65,7 +65,9 @@ void Processes::start(const TrialJob& job) {
   const bool burst = draw.chance(0.2);
   const TimeUs pace = draw.between(50 * kMillisecond, kSecond);
   TimeUs at = now_ + draw.between(kMillisecond, 300 * kMillisecond);
-  std::int64_t step = 0;
+  // A clone, and whoever is taken up again, goes on from a checkpoint or begins anew.
+  const bool goes_on = (job.parent >= 0 || job.attempt > 1) && draw.chance(0.5);
+  std::int64_t step = goes_on ? draw.between(0, 3) : 0;
   for (std::int64_t i = 0; i < steps; ++i) {
     step += draw.chance(0.1) ? 3 : 1;  // some leave steps out
     if (!burst) at += pace;

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "core/perturb.hpp"
 #include "krigon/error.hpp"
 #include "simulation/draw.hpp"
 #include "simulation/rules.hpp"
@@ -121,7 +122,7 @@ Applied Watch::apply(std::int64_t study, const Command& command) {
     check_token(seen);
     check_attempt(seen);
     check_result(seen);
-    check_proposal(seen);
+    check_proposal(seen, study);
     check_budget(seen);
   }
   check_suggester(seen);
@@ -233,7 +234,7 @@ void Watch::check_result(const Seen& seen) {
         "the best is the best", seen);
 }
 
-void Watch::check_proposal(const Seen& seen) {
+void Watch::check_proposal(const Seen& seen, std::int64_t study) {
   const bool revised = std::holds_alternative<ReviseProposal>(seen.command);
   if (!seen.event || (!revised && !std::holds_alternative<CreateTrial>(seen.command))) return;
   const TrialRecord& trial = seen.trial();
@@ -255,12 +256,32 @@ void Watch::check_proposal(const Seen& seen) {
   const std::int64_t last = trial.number - 1;
   check(last < 0 || known_.at(static_cast<std::size_t>(last)).created <= saw,
         "a proposal knows every trial before it", seen);
+  if (trial.proposal.parent >= 0) {
+    check_clone(seen, study);
+    return;
+  }
   const auto [ended, pending] = stood_.at(static_cast<std::size_t>(saw));
   const auto& p = trial.parameters;
   check(std::get<double>(p.at("x")) == x_of(plan_.seed, trial.number) &&
             std::get<std::int64_t>(p.at("ended")) == ended &&
             std::get<std::int64_t>(p.at("pending")) == pending - (revised ? 1 : 0),
         "a proposal is a function of what it saw", seen);
+}
+
+void Watch::check_clone(const Seen& seen, std::int64_t study) {
+  const auto& [parent, replaces] = std::pair(seen.trial().proposal.parent, seen.trial().proposal.replaces);
+  const std::int64_t number = seen.trial().number;
+  check(plan_.rule == Rule::pbt && seen.made(), "clones are new trials of a population", seen);
+  check(parent < number && known_.at(static_cast<std::size_t>(parent)).attempts > 0,
+        "who is cloned has been trained", seen);
+  check(replaces >= 0 && replaces < number &&
+            known_.at(static_cast<std::size_t>(replaces)).state == TrialState::stopped,
+        "who is replaced was stopped", seen);
+  check(replaced_.insert(replaces).second, "a trial is replaced by one clone", seen);
+  const auto spec = inner_->find_study("simulated")->spec;
+  const auto expected = perturb(spec.space, inner_->trial(study, parent)->parameters, plan_.seed, number,
+                                spec.early_stopping.resample);
+  check(seen.trial().parameters == expected, "a clone has its parent's parameters, perturbed", seen);
 }
 
 void Watch::check_budget(const Seen& seen) {
@@ -289,6 +310,7 @@ void Watch::remember(const Seen& seen) {
   head_ = seen.applied.head;
   if (seen.applied.trial) {
     const TrialRecord& trial = seen.trial();
+    if (seen.event && std::holds_alternative<PauseTrial>(seen.command)) ++pauses_;
     if (seen.made()) known_.emplace_back().created = head_.sequence;
     Known& now = known_.at(static_cast<std::size_t>(trial.number));
     if (seen.event) {

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,8 @@ class Watch final : public Forwarding {
   std::int64_t leases_lost() const { return leases_lost_; }
   std::int64_t stale() const { return stale_; }
   std::int64_t refused() const { return refused_; }
+  std::int64_t pauses() const { return pauses_; }
+  std::int64_t clones() const { return static_cast<std::int64_t>(replaced_.size()); }
   std::int64_t sequence() const { return head_.sequence; }
   const StudyHead& last_head() const { return head_; }
   TimeUs changed_at() const { return changed_at_; }
@@ -70,7 +73,8 @@ class Watch final : public Forwarding {
   void check_attempt(const Seen& seen);
   void check_token(const Seen& seen);
   void check_result(const Seen& seen);
-  void check_proposal(const Seen& seen);
+  void check_proposal(const Seen& seen, std::int64_t study);
+  void check_clone(const Seen& seen, std::int64_t study);
   void check_budget(const Seen& seen);
   void check_suggester(const Seen& seen);
   void remember(const Seen& seen);
@@ -87,6 +91,8 @@ class Watch final : public Forwarding {
   std::map<std::string, std::int64_t> keys_;
   /// By sequence: how many trials had ended (but for those cancelled), how many were neither.
   std::vector<std::pair<std::int64_t, std::int64_t>> stood_{{0, 0}};
+  std::set<std::int64_t> replaced_;  ///< by clones
+  std::int64_t pauses_ = 0;
   std::int64_t best_ = -1;
   std::uint64_t digest_ = 0xcbf29ce484222325U;
   std::int64_t commands_ = 0;

@@ -32,7 +32,12 @@ StudySpec spec_of(const Plan& plan) {
   if (plan.trials > 0) spec.budget.trials = plan.trials;
   spec.trial.retries = plan.retries;
   spec.seed = plan.seed;
-  if (plan.asha) spec.early_stopping = {"asha", 1, 6, 2, 5};
+  if (plan.rule == Rule::asha) spec.early_stopping = {"asha", 1, 6, 2, 5};
+  if (plan.rule == Rule::pbt) {
+    spec.early_stopping.type = "pbt";
+    spec.early_stopping.population = plan.population;
+    spec.early_stopping.interval = 1;
+  }
   return spec;
 }
 
@@ -50,7 +55,7 @@ World::World(const Plan& plan, const Options& options) : plan_(plan), options_(o
   watch_->trace = options_.trace;
   watch_->on_event = [this](std::int64_t sequence) {
     while (next_fault_ < plan_.faults.size() && plan_.faults[next_fault_].after <= sequence) {
-      at(now_ + 1, [this, fault = plan_.faults[next_fault_]] { carry_out(fault); });
+      at(now_ + 1, [this, fault = plan_.faults[next_fault_]] { comes(fault); });
       ++next_fault_;
     }
   };
@@ -77,6 +82,8 @@ Chronicle World::run() {
   chronicle_.leases_lost = watch_->leases_lost();
   chronicle_.stale = watch_->stale();
   chronicle_.refused = watch_->refused();
+  chronicle_.pauses = watch_->pauses();
+  chronicle_.clones = watch_->clones();
   chronicle_.end_took = static_cast<double>(now_ - last_fault_) / kSecond;
   chronicle_.events = watch_->sequence();
   chronicle_.seconds = static_cast<double>(now_ - began_) / kSecond;
@@ -144,6 +151,10 @@ void World::wake(Worker& worker) {
 bool World::turn(Worker& worker) {
   if (!worker.loop) {
     worker.manager = manager(worker.connection, [this, &worker] {
+      for (const Fault& fault : std::exchange(amid_proposal_, {})) {
+        at(now_ + 1, [this, fault] { carry_out(fault); });
+        hold_up(*worker.connection, now_ + 2);
+      }
       if (const TimeUs takes = std::exchange(worker.fit_takes, 0); takes > 0) {
         hold_up(*worker.connection, now_ + takes);
       }
@@ -186,10 +197,10 @@ std::unique_ptr<StudyManager> World::manager(const std::shared_ptr<Storage>& sto
                                              std::function<void()> fitting) {
   auto study = watch_->find_study("simulated").value();
   std::unique_ptr<Scheduler> scheduler;
-  if (plan_.asha) {
-    scheduler = make_scheduler(study.spec.early_stopping);
-  } else {
+  if (plan_.rule == Rule::moody) {
     scheduler = std::make_unique<MoodyScheduler>(plan_.seed);
+  } else {
+    scheduler = make_scheduler(study.spec.early_stopping);
   }
   return std::make_unique<StudyManager>(
       storage, std::move(study),
@@ -221,6 +232,7 @@ bool World::over() const {
   const StudyHead& head = watch_->last_head();
   if (head.running + head.paused > 0) return false;
   if (plan_.trials > 0 && head.finished() >= plan_.trials) return true;
+  if (plan_.rule == Rule::pbt) return head.completed >= plan_.population && head.queued == 0;
   return plan_.points > 0 && head.next_trial >= plan_.points && head.queued == 0;
 }
 
@@ -229,7 +241,7 @@ void World::look_after() {
   if (over()) return;
   if (now_ - watch_->changed_at() > kIdle && now_ - last_fault_ > kIdle &&
       next_fault_ < plan_.faults.size()) {
-    carry_out(plan_.faults[next_fault_++]);
+    comes(plan_.faults[next_fault_++]);
   }
   if (living() == 0) {
     for (std::int64_t i = 0; i < kFewestWorkers; ++i) join(fmt::format("late{}", i), 7);

@@ -31,6 +31,7 @@ struct Chronicle {
   std::int64_t workers = 0, trials = 0, commands = 0, events = 0, steps = 0;
   std::int64_t leases_lost = 0, stale = 0, refused = 0;  ///< commands that were refused, and why
   std::int64_t cut_off = 0;                              ///< workers that gave up on the store
+  std::int64_t pauses = 0, clones = 0;
   std::array<std::int64_t, kFaultKinds> faults{};
   double end_took = 0;                ///< seconds from the last fault to the end
   double seconds = 0;                 ///< of the world's time
@@ -99,6 +100,7 @@ class World {
   bool over() const;
   std::int64_t living() const;
   Worker* hit(const Fault& fault);
+  void comes(const Fault& fault);
   void carry_out(const Fault& fault);
   void hit_worker(const Fault& fault, Worker& worker);
   void person(const Fault& fault);
@@ -117,7 +119,8 @@ class World {
   int depth_ = 0;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::size_t next_fault_ = 0;
-  std::int64_t pending_ = 0;  ///< trials that people hold
+  std::vector<Fault> amid_proposal_;  ///< wait for the next one
+  std::int64_t pending_ = 0;          ///< trials that people hold
   TimeUs last_fault_ = 0;
   int persons_ = 0;
   Chronicle chronicle_;
