@@ -1,31 +1,26 @@
 #include "config/study_reader.hpp"
 
 #include <algorithm>
-#include <limits>
-#include <map>
-#include <set>
 #include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "config/budget_reader.hpp"
 #include "config/checks.hpp"
-#include "config/command.hpp"
 #include "config/early_stopping_reader.hpp"
 #include "config/field.hpp"
+#include "config/sampler_reader.hpp"
 #include "config/scalar.hpp"
 #include "config/space_reader.hpp"
 #include "config/suggest.hpp"
+#include "config/trial_reader.hpp"
 #include "core/checkpoint.hpp"
 #include "core/device.hpp"
 #include "core/url.hpp"
 
 namespace krigon::detail {
 namespace {
-
-constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
-/// That a model can be limited to: fewer are too few to be worth it, and more were never tried.
-constexpr std::int64_t kLeastObservations = 100, kMostObservations = 100'000;
 
 const Field::WrongWords kWrongDirections{{"min", "write minimize"},     {"minimise", "write minimize"},
                                          {"max", "write maximize"},     {"maximise", "write maximize"},
@@ -43,15 +38,7 @@ class StudyReader {
   void read_name(const Field& field);
   void read_objective(const Field& one, const Field& several);
   Objective read_one_objective(const Field& field);
-  void read_trial(const Field& field, const CommandNames& names);
-  void read_metrics(const Field& field);
-  void check_variables(const Field& parameters);
-  void read_env(const Field& field, const CommandNames& names);
   void check_checkpoint(const Field& early_stopping);
-  void read_budget(const Field& field);
-  void read_resources(const Field& field);
-  void read_sampler(const Field& field, bool space_is_whole);
-  void read_on_best(const Field& field, const CommandNames& names);
   void read_storage(const Field& field);
   void read_device(const Field& field);
   void read_inputs(const Field& field);
@@ -126,211 +113,6 @@ void StudyReader::read_objective(const Field& one, const Field& several) {
   }
 }
 
-void StudyReader::read_env(const Field& field, const CommandNames& names) {
-  for (const auto& entry : field.entries("variables", "{OMP_NUM_THREADS: 1}")) {
-    const std::string& name = entry.key();
-    if (!valid_variable(name)) {
-      entry.error("a variable's name is made of letters, digits and '_', a letter or '_' first");
-    } else if (name.starts_with("KRIGON_")) {
-      entry.error("names that start with KRIGON_ are set by Krigon itself");
-    } else if (const auto text = entry.any_text()) {
-      study_.spec.trial.env[name] = *text;
-      for (const auto& parameter : names.parameters) {
-        if (text->find("{" + parameter + "}") == std::string::npos) continue;
-        entry.warning(fmt::format("{{{}}} is filled in in commands only; its value is in the variable {}",
-                                  parameter, parameter_variable(parameter)));
-      }
-    }
-  }
-}
-
-void StudyReader::read_metrics(const Field& field) {
-  std::vector<std::string> names;
-  for (const auto& entry : field.entries("metrics", "{accuracy: {from: stdout, pattern: 'acc=([0-9.]+)'}}")) {
-    if (const auto why = why_no_metric(entry.key()); !why.empty()) entry.error(why);
-    names.push_back(entry.key());
-    if (entry.is(Node::Kind::scalar)) {
-      entry.error(fmt::format("found {}, expected {{from: stdout, pattern: '...'}}", shown(entry.node())));
-      continue;
-    }
-    Section section(entry);
-    const Field from = section.take("from");
-    const Field pattern = section.require("pattern", "a regular expression whose first group is the number");
-    const auto source = from.word({"stdout", "stderr"});
-    const auto text = pattern.text();
-    if (text) {
-      if (const auto why = why_no_pattern(*text); !why.empty()) pattern.error(why);
-    }
-    section.finish({{"regex", "write 'pattern'"}, {"source", "write 'from'"}});
-    if (text) study_.spec.trial.metrics[entry.key()] = {source && *source == "stderr", *text};
-  }
-  if (names.empty() || study_.spec.objectives.empty()) return;
-  const std::string& objective = study_.spec.objectives[0].metric;
-  if (std::find(names.begin(), names.end(), objective) == names.end()) {
-    field.warning(fmt::format(
-        "the objective's metric {} is not among these, so the trials have to report it themselves{}",
-        in_quotes(objective), did_you_mean(objective, names)));
-  }
-}
-
-// Parameters that reach a trial under one and the same variable could not be told apart.
-void StudyReader::check_variables(const Field& parameters) {
-  if (!parameters.is(Node::Kind::map)) return;
-  std::map<std::string, std::string> by_variable;
-  for (const auto& parameter : parameters.entries("parameters", "{}")) {
-    const std::string variable = parameter_variable(parameter.key());
-    const auto [first, is_new] = by_variable.emplace(variable, parameter.key());
-    if (is_new) continue;
-    parameter.error(fmt::format("this and {} would both be {} in a trial's environment; rename one",
-                                key_text(first->second), variable));
-  }
-}
-
-void StudyReader::read_trial(const Field& field, const CommandNames& names) {
-  Section section(field);
-  TrialSpec& trial = study_.spec.trial;
-  study_.has_trial = static_cast<bool>(field);
-  const Field command =
-      section.require("command", "the program and its arguments, such as [python3, train.py]");
-  if (const auto keeps = section.take("checkpoint").boolean()) trial.checkpoint = *keeps;
-  trial.command = read_command(command, names, trial.checkpoint);
-  const Field timeout = section.take("timeout");
-  trial.timeout = timeout.duration();
-  if (trial.timeout && trial.timeout->count() <= 0) timeout.error("found 0, expected a duration above 0");
-  if (const auto grace = section.take("grace").duration()) trial.grace = *grace;
-  if (const auto retries = section.take("retries").integer(0, 1000)) trial.retries = *retries;
-  read_env(section.take("env"), names);
-  read_metrics(section.take("metrics"));
-  const Field limit = section.take("output_limit");
-  if (const auto size = limit.size()) {
-    if (*size < 1024) limit.error(fmt::format("found {}, expected at least 1k", shown(limit.node())));
-    trial.output_limit = *size;
-  }
-  if (const auto word = section.take("cwd").word({"trial", "study"})) trial.own_folder = *word == "trial";
-  section.finish({{"cmd", "write 'command'"},
-                  {"run", "write 'command'"},
-                  {"args", "arguments are part of 'command'"},
-                  {"environment", "write 'env'"},
-                  {"workdir", "write 'cwd'"},
-                  {"checkpoints", "write 'checkpoint'"},
-                  {"parallel", "it goes under 'budget'"},
-                  {"gpus", "it goes under 'resources'"},
-                  {"memory", "it goes under 'resources'"}});
-}
-
-void StudyReader::check_checkpoint(const Field& early_stopping) {
-  const std::string missing = missing_checkpoint(study_.spec);
-  if (missing.empty()) return;
-  if (checkpoint_use(study_.spec.early_stopping) == CheckpointUse::clones) {
-    early_stopping.error(missing);
-  } else {
-    early_stopping.warning(missing);
-  }
-}
-
-void StudyReader::read_budget(const Field& field) {
-  Section section(field);
-  BudgetSpec& budget = study_.spec.budget;
-  budget.trials = section.take("trials").integer(1);
-  if (const auto parallel = section.take("parallel").integer(1, 10'000)) budget.parallel = *parallel;
-  const Field time = section.take("time");
-  budget.time = time.duration();
-  if (budget.time && budget.time->count() <= 0) time.error("found 0, expected a duration above 0");
-  section.finish({{"max_trials", "write 'trials'"},
-                  {"n_trials", "write 'trials'"},
-                  {"workers", "write 'parallel'"},
-                  {"jobs", "write 'parallel'"},
-                  {"n_jobs", "write 'parallel'"},
-                  {"timeout", "write 'time'"}});
-}
-
-void StudyReader::read_resources(const Field& field) {
-  Section section(field);
-  ResourceSpec& r = study_.spec.resources;
-  const Field gpus = section.take("gpus");
-  const Field per_trial = section.take("gpus_per_trial");
-  std::set<int> seen;
-  for (const auto& item : gpus.items("GPU numbers", "[0, 1]")) {
-    const auto number = item.integer(0, 1'000'000);
-    if (!number) continue;
-    const int gpu = static_cast<int>(*number);
-    if (!seen.insert(gpu).second) {
-      item.error(fmt::format("GPU {} is there already", gpu));
-    } else {
-      r.gpus.push_back(gpu);
-    }
-  }
-  const auto count = per_trial.integer(0, 1'000'000);
-  // Who lists GPUs wants them used.
-  r.gpus_per_trial = count.value_or(per_trial || r.gpus.empty() ? 0 : 1);
-  const auto had = static_cast<std::int64_t>(r.gpus.size());
-  if (count && *count > had && gpus.is(Node::Kind::list)) {
-    per_trial.error(fmt::format("found {}, but 'gpus' lists only {}", *count, had));
-  }
-  if (const auto cpus = section.take("cpus_per_trial").integer(0, 1'000'000)) r.cpus_per_trial = *cpus;
-  const Field memory = section.take("memory");
-  r.memory = memory.size();
-  if (r.memory && *r.memory < (1u << 20)) {
-    memory.error(fmt::format("found {}, expected at least 1M", shown(memory.node())));
-  }
-  section.finish({{"cpus", "write 'cpus_per_trial'"}, {"gpu", "write 'gpus'"}});
-  const std::int64_t parallel = study_.spec.budget.parallel;
-  // Without a list they are those that the worker sees, wherever it runs.
-  if (gpus && r.gpus_per_trial > 0 && parallel > had / r.gpus_per_trial) {
-    gpus.warning(fmt::format("these GPUs serve {} trials at a time, fewer than budget.parallel ({})",
-                             had / r.gpus_per_trial, parallel));
-  }
-}
-
-void StudyReader::read_sampler(const Field& field, bool space_is_whole) {
-  const std::vector<std::string> types{"auto", "gp", "random", "sobol", "grid"};
-  const Field::WrongWords wrong{{"bayesian", "write gp"},
-                                {"bayes", "write gp"},
-                                {"tpe", "gp comes closest"},
-                                {"quasirandom", "write sobol"}};
-  SamplerSpec& sampler = study_.spec.sampler;
-  Field type = field;
-  if (field && !field.is(Node::Kind::scalar)) {
-    Section section(field);
-    type = section.take("type");
-    const Field initial = section.take("initial");
-    sampler.initial = initial.integer(0, kMost);
-    const Field observations = section.take("observations");
-    sampler.observations = observations.integer(kLeastObservations, kMostObservations);
-    section.finish({{"n_startup_trials", "write 'initial'"}, {"seed", "it goes to the top of the file"}});
-    if (const auto word = type.word(types, wrong)) sampler.type = *word;
-    if (sampler.type == "random" || sampler.type == "sobol" || sampler.type == "grid") {
-      for (const Field& unused : {initial, observations}) {
-        if (unused) unused.warning(fmt::format("has no effect with sampler {}", sampler.type));
-      }
-    }
-  } else if (const auto word = field.word(types, wrong)) {
-    sampler.type = *word;
-  }
-  if (sampler.type == "grid" && space_is_whole && !study_.spec.space.size()) {
-    std::vector<std::string> names;
-    for (const auto& p : study_.spec.space.parameters()) {
-      const auto* real = std::get_if<RealDomain>(&p.domain);
-      if (real != nullptr && !real->step) names.push_back(p.name);
-    }
-    type.error(fmt::format(
-        "grid tries every value, and these are real numbers without a step: {}; give them a step or values",
-        listed(names)));
-  }
-}
-
-void StudyReader::read_on_best(const Field& field, const CommandNames& names) {
-  if (!field) return;
-  if (field.is(Node::Kind::list)) {
-    field.error("found a list, expected {command: [program, argument, ...]}");
-    return;
-  }
-  Section section(field);
-  study_.spec.on_best = read_command(section.require("command", "the program and its arguments"), names,
-                                     study_.spec.trial.checkpoint);
-  section.finish({{"cmd", "write 'command'"}, {"run", "write 'command'"}});
-}
-
 void StudyReader::read_storage(const Field& field) {
   const auto text = field.text();
   if (!text) return;
@@ -380,6 +162,16 @@ void StudyReader::read_inputs(const Field& field) {
   }
 }
 
+void StudyReader::check_checkpoint(const Field& early_stopping) {
+  const std::string missing = missing_checkpoint(study_.spec);
+  if (missing.empty()) return;
+  if (checkpoint_use(study_.spec.early_stopping) == CheckpointUse::clones) {
+    early_stopping.error(missing);
+  } else {
+    early_stopping.warning(missing);
+  }
+}
+
 LoadedStudy StudyReader::read() {
   study_.folder = folder_;
   if (root_.is(Node::Kind::null)) {
@@ -406,16 +198,18 @@ LoadedStudy StudyReader::read() {
   study_.spec.space = std::move(space.space);
   const CommandNames names{std::move(space.names), std::move(space.conditional), std::move(space.constants)};
   const Field trial = section.take("trial");
-  read_trial(trial, names);
+  study_.has_trial = static_cast<bool>(trial);
+  const auto& objectives_read = study_.spec.objectives;
+  study_.spec.trial = read_trial(trial, names, objectives_read.empty() ? "" : objectives_read[0].metric);
   if (trial) check_variables(parameters);
   const Field budget = section.take("budget");
-  read_budget(budget);
+  study_.spec.budget = read_budget(budget);
   const Field early_stopping = section.take("early_stopping");
   study_.spec.early_stopping = read_early_stopping(early_stopping, study_.spec.budget.parallel);
   check_checkpoint(early_stopping);
-  read_resources(section.take("resources"));
-  read_sampler(section.take("sampler"), whole);
-  read_on_best(section.take("on_best"), names);
+  study_.spec.resources = read_resources(section.take("resources"), study_.spec.budget.parallel);
+  study_.spec.sampler = read_sampler(section.take("sampler"), whole ? &study_.spec.space : nullptr);
+  study_.spec.on_best = read_on_best(section.take("on_best"), names, study_.spec.trial.checkpoint);
   study_.spec.max_failures = section.take("max_failures").integer(0);
   const Field retries = section.take("retries");
   if (const auto count = retries.integer(0, 1000)) {
