@@ -258,7 +258,8 @@ class WorkerLoop::Impl {
         return fail(event, fence, Outcome::bad_result, e.what());
       }
     }
-    if (live.handed_back)
+    // Cancelled without a word from here: a batch system's signal reached its processes first.
+    if (live.handed_back || event.outcome == Outcome::cancelled)
       return manager_.apply(ReleaseTrial{event.trial, fence, "interrupted by a person"}).trial;
     return fail(event, fence, event.outcome, event.reason);
   }

@@ -223,6 +223,21 @@ TEST(RunLoop, AFailingOnBestIsSaidAndHarmsNothing) {
   EXPECT_THAT(shell.observer.notes, Contains(HasSubstr("no room")));
 }
 
+TEST(RunLoop, WhatASignalToAllItsProcessesEndedIsRunAgain) {
+  // As a batch system does it, which knows nothing of who is to tell whom; the shim hears it before the
+  // worker.
+  ShellStudy shell(R"(
+if [ "$KRIGON_ATTEMPT" = 1 ]; then kill -TERM "$PPID"; sleep 60; fi
+echo "{\"loss\": $KRIGON_PARAM_X}" >> "$KRIGON_REPORT_FILE"
+)");
+  FakeStudy study(shell.spec, nullptr, 1e300, 4);
+  EXPECT_EQ(shell.run(study).head.completed, 4);
+  for (const auto& trial : study.trials()) {
+    EXPECT_EQ(trial.attempts, 2);
+    EXPECT_EQ(trial.losses, 0) << "nobody is to blame";
+  }
+}
+
 TEST(RunLoop, AStudyWithoutACommandCannotBeRun) {
   ShellStudy shell("");
   shell.spec.trial.command.clear();
