@@ -415,7 +415,7 @@ Result apply(const Rows& rows, const FailAttempt& c, TimeUs now) {
     return unchanged(std::move(trial), std::move(attempt));
   }
   if (ended(trial.state)) return already(trial, "told as failed");
-  if (c.if_expired && (attempt->lease_until == 0 || attempt->lease_until > now)) {
+  if (c.if_expired && !lease_over(attempt->lease_until, now, c.stood_until)) {
     return refuse(RefusalKind::conflict, fmt::format("the lease of trial {} still holds", c.trial));
   }
   Step step(rows, now);
@@ -483,7 +483,8 @@ Result apply(const Rows& rows, const TakeSuggester& c, TimeUs now) {
   Transition result;
   StudyHead head = rows.head();
   const bool own = head.suggester == c.worker;
-  const bool free = head.suggester_until <= now || (!c.dead.empty() && head.suggester == c.dead);
+  const bool free = head.suggester.empty() || lease_over(head.suggester_until, now, c.stood_until) ||
+                    (!c.dead.empty() && head.suggester == c.dead);
   if (!own && (c.lease == 0 || !free)) return result;
   if (!own) ++head.suggester_fence;
   head.suggester = c.lease == 0 ? "" : c.worker;
@@ -501,6 +502,10 @@ Result apply(const Rows& rows, const AddRunningTime& c, TimeUs /*now*/) {
 }
 
 }  // namespace
+
+bool lease_over(TimeUs until, TimeUs now, TimeUs stood_until) {
+  return until != 0 && (until <= now || until == stood_until);
+}
 
 std::variant<Transition, Refusal> transition(const Rows& rows, const Command& command, TimeUs now) {
   return std::visit([&](const auto& c) { return apply(rows, c, now); }, command);

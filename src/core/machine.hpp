@@ -119,7 +119,8 @@ struct FailAttempt {
   std::optional<int> exit_code;
   std::optional<int> signal;
   std::string stderr_tail;
-  bool if_expired = false;  ///< refused while the lease holds, by the store's clock
+  bool if_expired = false;  ///< refused while the lease holds: lease_over()
+  TimeUs stood_until = 0;   ///< for lease_over()
 };
 
 /// Hands a running trial back to the queue, no one being to blame: a manager that was told to leave.
@@ -147,13 +148,20 @@ struct RecordDecision {
 struct TakeSuggester {
   std::string worker;
   TimeUs lease = 0;
-  std::string dead;  ///< a worker that is known to be gone, whatever its lease says; empty: none
+  std::string dead;        ///< a worker that is known to be gone, whatever its lease says; empty: none
+  TimeUs stood_until = 0;  ///< for lease_over()
 };
 
 /// Adds a manager's running time to the study's.
 struct AddRunningTime {
   TimeUs amount = 0;
 };
+
+/// Whether a lease that ends at `until` (0: never) is over: by the store's clock, or because it stood
+/// unchanged for longer than a lease lasts, as the one who asks saw by a clock of its own (`stood_until`: the
+/// end of the lease that it watched, 0: none). Otherwise a store's clock that was set back would have it wait
+/// for the dead until it has caught up.
+bool lease_over(TimeUs until, TimeUs now, TimeUs stood_until);
 
 /// Fence 0 in a command means "whoever holds it" and is for people (krigon tell TRIAL ...): it is
 /// accepted for attempts whose lease never expires, refused for others.

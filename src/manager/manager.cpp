@@ -183,8 +183,9 @@ std::optional<TrialRecord> StudyManager::propose() {
   }
 }
 
-bool StudyManager::lead(const std::string& worker, TimeUs lease, const std::string& dead) {
-  const StudyHead head = apply(TakeSuggester{worker, lease, dead}).head;
+bool StudyManager::lead(const std::string& worker, TimeUs lease, const std::string& dead,
+                        TimeUs stood_until) {
+  const StudyHead head = apply(TakeSuggester{worker, lease, dead, stood_until}).head;
   const std::lock_guard guard(lead_lock_);
   suggester_ = head.suggester == worker ? head.suggester_fence : 0;
   return suggester_ != 0;

@@ -66,9 +66,9 @@ class StudyManager {
   /// A person's own point, at the head of the queue. `parameters` are completed (Space::complete).
   TrialRecord enqueue(const Parameters& parameters);
 
-  /// Becomes the study's suggester, or stays it, for `lease` microseconds; whether it is now. `dead`: as in
-  /// TakeSuggester.
-  bool lead(const std::string& worker, TimeUs lease, const std::string& dead = "");
+  /// Becomes the study's suggester, or stays it, for `lease` microseconds; whether it is now. `dead`,
+  /// `stood_until`: as in TakeSuggester.
+  bool lead(const std::string& worker, TimeUs lease, const std::string& dead = "", TimeUs stood_until = 0);
   /// Lets another be it.
   void leave(const std::string& worker);
   /// Whether the last lead() succeeded.

@@ -72,19 +72,37 @@ std::optional<bool> worker_alive(const std::string& worker) {
   return start_time(pid) == start && start != 0;
 }
 
-std::int64_t recover_lost_trials(StudyManager& manager, RunObserver& observer) {
+double LeaseWatch::stood(std::int64_t fence, TimeUs until) {
+  // An answer may take long to come: a lease is known to stand from when the first one was there until the
+  // newest was asked for.
+  const auto [place, first_time] = seen_.try_emplace(fence, Sight{until, seconds_()});
+  Sight& sight = place->second;
+  if (!first_time && sight.until != until) sight = {until, seconds_()};
+  sight.fresh = true;
+  return (asked_ - sight.first) * kSecond / static_cast<double>(lease_);
+}
+
+void LeaseWatch::forget() {
+  std::erase_if(seen_, [](const auto& each) { return !each.second.fresh; });
+  for (auto& [fence, sight] : seen_) sight.fresh = false;
+}
+
+std::int64_t recover_lost_trials(StudyManager& manager, RunObserver& observer, LeaseWatch* watch) {
+  if (watch != nullptr) watch->ask();
   const TimeUs now = manager.storage().now();
   std::int64_t recovered = 0;
   for (const auto& attempt : manager.storage().running_attempts(manager.study().id)) {
+    const bool stood = watch != nullptr && LeaseWatch::over(watch->stood(attempt.fence, attempt.lease_until));
+    const TimeUs stood_until = stood ? attempt.lease_until : 0;
     const auto alive = worker_alive(attempt.worker);
-    const bool expired = attempt.lease_until != 0 && attempt.lease_until < now;
-    const bool lost = alive ? !*alive : expired;
+    const bool lost = alive ? !*alive : lease_over(attempt.lease_until, now, stood_until);
     if (!lost) continue;
     FailAttempt fail;
     fail.trial = attempt.trial;
     fail.fence = attempt.fence;
     fail.outcome = Outcome::lost;
     fail.if_expired = !alive;
+    fail.stood_until = stood_until;
     fail.reason = fmt::format("its manager {} is gone", attempt.worker);
     try {
       const auto applied = manager.apply(fail);
@@ -97,6 +115,7 @@ std::int64_t recover_lost_trials(StudyManager& manager, RunObserver& observer) {
       // Another manager was faster.
     }
   }
+  if (watch != nullptr) watch->forget();
   return recovered;
 }
 

@@ -53,7 +53,7 @@ class WorkerLoop::Impl {
         runner_(*world_.runner),
         on_best_(spec_, options),
         prefill_(manager, world_.worker) {
-    recover_lost_trials(manager_, observer_);
+    recover_lost_trials(manager_, observer_, &leases_);
     head_ = manager_.head();
     beat();
     if (world_.threads) thread_.emplace(prefill_);
@@ -180,19 +180,17 @@ class WorkerLoop::Impl {
     if (!end_) end_ = RunEnd::exhausted;
   }
 
-  /// Becomes the suggester where there is none that lives. How long its lease holds is seen by this worker's
-  /// own clock, from when it was last renewed.
+  /// Becomes the suggester where there is none that lives.
   void seek_lead() {
     if (manager_.leads()) return;
+    lead_.ask();
     const StudyHead head = manager_.head();
-    if (head.suggester != suggester_ || head.suggester_until != suggester_until_) {
-      suggester_ = head.suggester;
-      suggester_until_ = head.suggester_until;
-      suggester_seen_ = world_.seconds();
-    }
-    const bool dead = worker_alive(suggester_) == std::optional(false);
-    if (!suggester_.empty() && !dead && since(suggester_seen_) < in_seconds(options_.lead_lease)) return;
-    manager_.lead(world_.worker, options_.lead_lease, dead ? suggester_ : "");
+    const double stood = lead_.stood(head.suggester_fence, head.suggester_until);
+    lead_.forget();
+    const bool dead = worker_alive(head.suggester) == std::optional(false);
+    if (!head.suggester.empty() && !dead && stood < 1) return;
+    manager_.lead(world_.worker, options_.lead_lease, dead ? head.suggester : "",
+                  LeaseWatch::over(stood) ? head.suggester_until : 0);
     led_ = world_.seconds();
   }
 
@@ -306,7 +304,7 @@ class WorkerLoop::Impl {
       }
     }
     beat();
-    recover_lost_trials(manager_, observer_);
+    recover_lost_trials(manager_, observer_, &leases_);
     add_running_time();
   }
 
@@ -346,15 +344,14 @@ class WorkerLoop::Impl {
   TrialRunner& runner_;
   OnBest on_best_;
   Prefill prefill_;
+  LeaseWatch leases_{options_.lease, world_.seconds};
+  LeaseWatch lead_{options_.lead_lease, world_.seconds};
   StudyHead head_;
   std::map<std::int64_t, Live> live_;
   std::optional<RunEnd> end_;
   int interrupts_ = 0;
   std::int64_t ended_here_ = 0;
   std::int64_t waiting_ = 0;  ///< places for which there was no trial when it was last said
-  std::string suggester_;     ///< the study's, as last seen
-  TimeUs suggester_until_ = 0;
-  double suggester_seen_ = 0;
   double wait_ = kFirstWait;
   double look_again_ = 0;
   double prefill_at_ = 0;

@@ -3,8 +3,10 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "core/records.hpp"
 #include "manager/manager.hpp"
@@ -74,9 +76,39 @@ std::string local_worker_name();
 /// container, or the name is not of that form.
 std::optional<bool> worker_alive(const std::string& worker);
 
+/// Leases of others as this worker sees them by its own clock: a worker that lives renews its lease four
+/// times while it lasts, so that one which stands unchanged for longer is over, whatever the store's clock
+/// was set to.
+class LeaseWatch {
+ public:
+  /// `lease`: how long those last that are watched; microseconds. `seconds`: a clock that never goes back.
+  LeaseWatch(TimeUs lease, std::function<double()> seconds) : lease_(lease), seconds_(std::move(seconds)) {}
+  /// To be called before the leases are read.
+  void ask() { asked_ = seconds_(); }
+  /// The lease with this token, as read, ends at `until`: for how long it has stood so, in times that it
+  /// lasts.
+  double stood(std::int64_t fence, TimeUs until);
+  /// A quarter more than it lasts: no two clocks run alike.
+  static bool over(double stood) { return stood >= 1.25; }
+  /// Forgets those that were not looked at since the last call.
+  void forget();
+
+ private:
+  struct Sight {
+    TimeUs until = 0;
+    double first = 0;
+    bool fresh = true;  ///< since the last forget()
+  };
+  TimeUs lease_;
+  std::function<double()> seconds_;
+  double asked_ = 0;
+  std::map<std::int64_t, Sight> seen_;
+};
+
 /// Hands the trials of dead managers back to the queue (or fails those out of retries). Returns how
-/// many. Trials held by people and clients are left alone.
-std::int64_t recover_lost_trials(StudyManager& manager, RunObserver& observer);
+/// many. Trials held by people and clients are left alone. Without a `watch` only the store's clock says
+/// whether a lease is over.
+std::int64_t recover_lost_trials(StudyManager& manager, RunObserver& observer, LeaseWatch* watch = nullptr);
 
 /// A worker of a study: takes trials, runs them and tells, keeps its leases, recovers what died, and
 /// proposes for all where it is the suggester. Any number of them, anywhere, may serve one study.

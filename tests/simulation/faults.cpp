@@ -59,7 +59,7 @@ void World::carry_out(const Fault& fault) {
   if (fault.kind == FaultKind::set_clock) {
     note("");
     clock_.offset += fault.amount;
-    last_fault_ = now_ + std::abs(fault.amount);
+    last_fault_ = now_ + std::min(std::abs(fault.amount), 2 * plan_.lease);
     return;
   }
   if (fault.kind == FaultKind::join) {

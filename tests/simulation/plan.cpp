@@ -33,7 +33,9 @@ TimeUs amount_of(FaultKind kind, const Plan& plan, Draw& draw) {
       // Most connections come back before a worker gives up.
       return draw.between(100 * kMillisecond, draw.chance(0.6) ? plan.patience / 2 : 2 * plan.patience);
     case FaultKind::set_clock:
-      return draw.between(kSecond, 2 * plan.lease) * (draw.chance(0.5) ? 1 : -1);
+      // Or by a day.
+      return (draw.chance(0.7) ? draw.between(kSecond, 2 * plan.lease) : 86'400 * kSecond) *
+             (draw.chance(0.5) ? 1 : -1);
     case FaultKind::long_fit:
       return draw.between(plan.lead_lease / 4, 3 * plan.lead_lease);
     case FaultKind::ask:

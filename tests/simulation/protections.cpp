@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::array<std::string_view, kProtections> kNames{
     "none",   "fencing tokens", "first tell", "one suggester", "store's clock", "fresh proposals",
-    "budget", "keys",           "recovery"};
+    "budget", "keys",           "recovery",   "silence"};
 
 /// A machine's own, which is fast.
 constexpr TimeUs kLocalClockIsAhead = 2 * kSecond;
@@ -44,6 +44,9 @@ Applied Unprotected::apply(std::int64_t study, const Command& command) {
         }
         if constexpr (requires { c.if_expired; }) {
           if (without_ == Protection::store_clock) c.if_expired = false;
+        }
+        if constexpr (requires { c.stood_until; }) {
+          if (without_ == Protection::silence) c.stood_until = 0;
         }
         if constexpr (requires { c.expect_number; }) {
           if (without_ == Protection::fresh_proposals) c.expect_number = -1;

@@ -11,13 +11,14 @@ enum class Protection {
   fencing,          ///< a word is refused that comes with the token of an older attempt
   first_tell,       ///< the first result of a trial stands
   one_suggester,    ///< a proposal is refused that comes from a suggester which was replaced
-  store_clock,      ///< leases end by the store's clock alone, looked at when a trial is taken away
+  store_clock,      ///< leases end by the store's clock, looked at when a trial is taken away
   fresh_proposals,  ///< a proposal is refused that did not see every trial before it
   budget_at_lease,  ///< no trial is handed out beyond the budget
   keys,             ///< a request with the same key makes nothing new
   recovery,         ///< what a dead worker ran goes back to the queue
+  silence,          ///< a lease that no one renews is over, too, where the clock was set back
 };
-inline constexpr int kProtections = static_cast<int>(Protection::recovery) + 1;
+inline constexpr int kProtections = static_cast<int>(Protection::silence) + 1;
 
 std::string_view to_string(Protection protection);
 

@@ -96,7 +96,8 @@ INSTANTIATE_TEST_SUITE_P(
                       Case{Protection::fresh_proposals, "a proposal knows every trial before it"},
                       Case{Protection::budget_at_lease, "no more is begun than the budget allows"},
                       Case{Protection::keys, "a key makes one trial"},
-                      Case{Protection::recovery, "the study ends"}),
+                      Case{Protection::recovery, "the study ends"},
+                      Case{Protection::silence, "the study ends"}),
     [](const auto& tested) {
       std::string name(to_string(tested.param.without));
       std::replace_if(

@@ -193,7 +193,8 @@ void Watch::check_token(const Seen& seen) {
   if (speaker_ == prior.worker || prior.worker == "client") return;
   const auto* lost = std::get_if<FailAttempt>(&seen.command);
   check(lost != nullptr && lost->outcome == Outcome::lost, "only its worker speaks for an attempt", seen);
-  check(prior.lease_until != 0 && prior.lease_until <= seen.store_now,
+  check(prior.lease_until != 0 &&
+            (prior.lease_until <= seen.store_now || silent(prior.renewed_at, plan_.lease)),
         "no trial is taken while its lease holds", seen);
 }
 
@@ -302,11 +303,19 @@ void Watch::check_suggester(const Seen& seen) {
   }
   check(head.suggester == speaker_ && head.suggester_fence > before.suggester_fence,
         "a suggester has a token of its own", seen);
-  check(before.suggester.empty() || before.suggester_until <= seen.store_now,
+  check(before.suggester.empty() || before.suggester_until <= seen.store_now ||
+            silent(lead_renewed_at_, plan_.lead_lease),
         "no suggester is replaced while its lease holds", seen);
 }
 
+bool Watch::silent(TimeUs since, TimeUs lease) const {
+  return now_ - since > lease;
+}
+
 void Watch::remember(const Seen& seen) {
+  if (std::holds_alternative<TakeSuggester>(seen.command) && seen.applied.head.suggester == speaker_) {
+    lead_renewed_at_ = now_;
+  }
   head_ = seen.applied.head;
   if (seen.applied.trial) {
     const TrialRecord& trial = seen.trial();
@@ -329,7 +338,9 @@ void Watch::remember(const Seen& seen) {
     if (seen.applied.attempt && now.open) {
       now.fence = seen.applied.attempt->fence;
       now.worker = seen.applied.attempt->worker;
-      now.lease_until = seen.applied.attempt->lease_until;
+      const TimeUs until = seen.applied.attempt->lease_until;
+      if (!seen.prior || !seen.prior->open || seen.prior->lease_until != until) now.renewed_at = now_;
+      now.lease_until = until;
     }
     if (seen.event) {
       const std::int64_t over =

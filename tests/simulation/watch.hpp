@@ -59,6 +59,7 @@ class Watch final : public Forwarding {
     std::int64_t losses = 0;
     std::int64_t fence = 0;  ///< of the newest attempt
     TimeUs lease_until = 0;
+    TimeUs renewed_at = 0;  ///< by the world's time
     std::string worker;
     bool open = false;  ///< its newest attempt has not ended
     double told = 0;
@@ -77,6 +78,9 @@ class Watch final : public Forwarding {
   void check_clone(const Seen& seen, std::int64_t study);
   void check_budget(const Seen& seen);
   void check_suggester(const Seen& seen);
+  /// Whether a lease that was last renewed at `since` is over by the world's time, whatever the store's clock
+  /// says.
+  bool silent(TimeUs since, TimeUs lease) const;
   void remember(const Seen& seen);
   /// Since the beginning, in seconds.
   double time() const { return static_cast<double>(now_ - began_) / kSecond; }
@@ -98,6 +102,7 @@ class Watch final : public Forwarding {
   std::int64_t commands_ = 0;
   std::int64_t leases_lost_ = 0, stale_ = 0, refused_ = 0;  ///< words that did not count
   TimeUs began_;
+  TimeUs lead_renewed_at_ = 0;  ///< by the world's time
   TimeUs changed_at_ = 0;
 };
 

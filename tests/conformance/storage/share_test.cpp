@@ -139,6 +139,35 @@ TEST_P(Share, OnlyAnExpiredLeaseIsTakenAway) {
   expect_refused<ConflictError>(fail);
 }
 
+TEST_P(Share, AClockThatIsSetBackKeepsNoOneWaiting) {
+  auto create = running_trial(0);
+  create.lease = 60 * kSecond;
+  const auto begun = apply(create);
+  EXPECT_EQ(apply(TakeSuggester{"dead", 10 * kSecond}).head.suggester, "dead");
+  const TimeUs until = begun.attempt.value().lease_until, lead_until = clock.now() + 10 * kSecond;
+  FailAttempt fail;
+  fail.trial = 0;
+  fail.fence = fence(begun);
+  fail.outcome = Outcome::lost;
+  fail.if_expired = true;
+  clock.time -= 24 * 3600 * kSecond;
+  expect_refused<ConflictError>(fail);
+  EXPECT_EQ(apply(TakeSuggester{"b", 10 * kSecond}).head.suggester, "dead");
+  // Another lease than the one that stands was watched: meanwhile it was renewed.
+  fail.stood_until = until - 1;
+  expect_refused<ConflictError>(fail);
+  EXPECT_EQ(apply(TakeSuggester{"b", 10 * kSecond, "", lead_until - 1}).head.suggester, "dead");
+  EXPECT_EQ(apply(TakeSuggester{"b", 10 * kSecond, "", lead_until}).head.suggester, "b");
+  fail.stood_until = until;
+  EXPECT_EQ(apply(fail).trial.value().state, TrialState::queued);
+  expect_refused<LeaseLostError>(RenewLease{0, fence(begun), 60 * kSecond});
+  const auto forever = apply(running_trial(1));  // a person's
+  fail.trial = 1;
+  fail.fence = fence(forever);
+  fail.stood_until = 0;
+  expect_refused<ConflictError>(fail);
+}
+
 TEST_P(Share, OneProposesAtATime) {
   EXPECT_EQ(apply(TakeSuggester{"a", 10 * kSecond}).head.suggester, "a");
   const auto first = storage->head(study).suggester_fence;
