@@ -3,6 +3,7 @@
 #include "app/wiring.hpp"
 #include "backend/choose.hpp"
 #include "config/study_file.hpp"
+#include "krigon/error.hpp"
 #include "propose/samplers.hpp"
 #include "runner/report_line.hpp"
 #include "scheduler/schedulers.hpp"
@@ -10,6 +11,25 @@
 #include "worker/fingerprint.hpp"
 
 namespace krigon::app {
+namespace {
+
+/// A file that can only be read, on such a disk or in such a folder, is opened to be looked at: what would
+/// change it is refused then.
+std::shared_ptr<Storage> open_or_look_at(const std::string& url, bool create) {
+  try {
+    return krigon::open_storage(url, {.create = create});
+  } catch (const StorageError&) {
+    if (create || url.starts_with("postgres")) throw;
+    try {
+      return krigon::open_storage(url, {.create = false, .read_only = true});
+    } catch (const StorageError&) {
+      // What was wrong at first is what is said.
+    }
+    throw;
+  }
+}
+
+}  // namespace
 
 cli::Services make_services() {
   cli::Services services;
@@ -18,9 +38,7 @@ cli::Services make_services() {
     return cli::LoadedStudy{std::move(loaded.spec), std::move(loaded.storage), std::move(loaded.device),
                             std::move(loaded.warnings)};
   };
-  services.open_storage = [](const std::string& url, bool create) {
-    return krigon::open_storage(url, {.create = create});
-  };
+  services.open_storage = open_or_look_at;
   services.store_exists = [](const std::string& url) { return krigon::store_exists(url); };
   services.choose_device = [](const std::string& device, const StudySpec& spec) {
     auto chosen = choose_backend(device, spec.budget.trials);
