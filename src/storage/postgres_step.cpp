@@ -40,7 +40,7 @@ class Sql {
 /// The parts of one step's statement.
 class Writer {
  public:
-  Writer(const Step& step, const Transition& done, const StudySpec& spec)
+  Writer(const PostgresStep& step, const Transition& done, const StudySpec& spec)
       : step_(step), change_(done.change), spec_(spec) {}
 
   PostgresConnection::Statement whole() && {
@@ -263,7 +263,7 @@ class Writer {
     sql_.add(" FROM head) ");
   }
 
-  const Step& step_;
+  const PostgresStep& step_;
   const Change& change_;
   const StudySpec& spec_;
   Sql sql_;
@@ -271,19 +271,19 @@ class Writer {
 
 }  // namespace
 
-PostgresConnection::Statement step_statement(const Step& step, const Transition& done,
+PostgresConnection::Statement step_statement(const PostgresStep& step, const Transition& done,
                                              const StudySpec& spec) {
   return Writer(step, done, spec).whole();
 }
 
-std::optional<StepDone> read_step(const Step& step, PostgresResult result) {
+std::optional<PostgresStepDone> read_step(const PostgresStep& step, PostgresResult result) {
   PostgresQuery row(std::move(result));
   if (!row.next()) return std::nullopt;
-  if (row.columns() == 1) return StepDone{step.before, row.integer(0), step.version};
-  return StepDone{read_head(row), row.integer(kHeadColumns), row.integer(kHeadColumns + 1)};
+  if (row.columns() == 1) return PostgresStepDone{step.before, row.integer(0), step.version};
+  return PostgresStepDone{read_head(row), row.integer(kHeadColumns), row.integer(kHeadColumns + 1)};
 }
 
-void settle_step(const Step& step, const StepDone& came, Transition& done) {
+void settle_step(const PostgresStep& step, const PostgresStepDone& came, Transition& done) {
   const auto settle = [&](TimeUs& at) {
     if (at >= kStepNow / 2) at = came.now + (at - kStepNow);
   };

@@ -14,7 +14,7 @@ inline constexpr TimeUs kStepNow = TimeUs{1} << 61;
 
 /// A transition that was computed on what may be outdated by now, and takes effect only if it would have come
 /// out the same.
-struct Step {
+struct PostgresStep {
   std::int64_t study = 0;
   std::int64_t revision = 0;
   StudyHead before;                  ///< of which the change is the difference
@@ -31,7 +31,7 @@ struct Step {
 };
 
 /// What came of it.
-struct StepDone {
+struct PostgresStepDone {
   StudyHead head;
   TimeUs now = 0;
   std::int64_t version = 0;  ///< of the rows that it wrote
@@ -43,13 +43,14 @@ struct StepDone {
 ///
 /// The locks of a transition are taken in this order: its trial's row, the study's turn
 /// (KRIGON_POSTGRES_TURN), the study's row.
-PostgresConnection::Statement step_statement(const Step& step, const Transition& done, const StudySpec& spec);
+PostgresConnection::Statement step_statement(const PostgresStep& step, const Transition& done,
+                                             const StudySpec& spec);
 
 /// Its rows: nullopt where it was outdated, and nothing was changed. A heartbeat leaves `head` as it was.
-std::optional<StepDone> read_step(const Step& step, PostgresResult result);
+std::optional<PostgresStepDone> read_step(const PostgresStep& step, PostgresResult result);
 
 /// Puts the numbers and times that came of it in place of those that it was computed with.
-void settle_step(const Step& step, const StepDone& came, Transition& done);
+void settle_step(const PostgresStep& step, const PostgresStepDone& came, Transition& done);
 
 /// Waits for the study's turn and keeps it until the transaction's end: those who wait for a row itself all
 /// wake up whenever it changes.

@@ -14,8 +14,8 @@ bool is_any(const Command& command) {
   return (std::holds_alternative<Ts>(command) || ...);
 }
 
-/// Whether what comes of the command depends on nothing but its trial, and on the head in ways that a Step
-/// can say.
+/// Whether what comes of the command depends on nothing but its trial, and on the head in ways that a
+/// PostgresStep can say.
 bool suits(const Command& command) {
   if (is_any<TakeSuggester, AddRunningTime, ReviseProposal>(command)) return false;
   const auto* failed = std::get_if<FailAttempt>(&command);
@@ -98,7 +98,7 @@ std::optional<Applied> PostgresStorage::try_step(Connection& connection, std::in
     return Applied{false, known.head.sequence, known.head, std::nullopt, std::nullopt};
   }
 
-  Step step;
+  PostgresStep step;
   step.study = study;
   step.revision = known.revision;
   step.before = known.head;
@@ -117,7 +117,7 @@ std::optional<Applied> PostgresStorage::try_step(Connection& connection, std::in
   step.token = PostgresEngine::fresh_token();
   step.clock = engine_.clock();
   const auto statement = step_statement(step, *done, *spec);
-  std::optional<StepDone> came;
+  std::optional<PostgresStepDone> came;
   try {
     came = read_step(
         step, opened ? connection.commit_after(statement) : connection.ask(statement.sql, statement.values));

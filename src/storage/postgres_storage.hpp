@@ -12,8 +12,9 @@
 namespace krigon::detail {
 
 /// A store in PostgreSQL. Most transitions are one statement: computed on what this process saw last of the
-/// study and the trial, and without effect where that is outdated (see Step). Those, and the few that rest on
-/// the whole head, or on the clock, are made under the study's lock, which everybody else then waits for.
+/// study and the trial, and without effect where that is outdated (see PostgresStep). Those, and the few that
+/// rest on the whole head, or on the clock, are made under the study's lock, which everybody else then waits
+/// for.
 class PostgresStorage final : public SqlStorage<PostgresEngine> {
  public:
   using SqlStorage::SqlStorage;
