@@ -96,6 +96,7 @@ class Disk(StudyTest):
 
     def test_two_programs_run_one_study(self):
         self.store = self.folder / "krigon.db"
+        self.write("trial.sh", "sleep 0.2\n" + TRIAL)  # so that there is enough for both
         both = [self.start("run", "study.yaml", "--storage", self.store) for _ in range(2)]
         told = []
         for each in both:
