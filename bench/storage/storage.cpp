@@ -23,6 +23,9 @@
 #include <unistd.h>
 
 #include "crowd.hpp"
+#include "manager/manager.hpp"
+#include "propose/samplers.hpp"
+#include "scheduler/schedulers.hpp"
 
 namespace {
 
@@ -82,21 +85,29 @@ class Bare {
   sqlite3_stmt *begin_ = nullptr, *insert_ = nullptr, *commit_ = nullptr;
 };
 
-/// Cycles of the store and pairs of bare transactions in turns.
+/// Asks and tells of a whole manager with the random sampler, and pairs of bare transactions, in turns.
 void one_process(const fs::path& folder, int rounds) {
-  const auto store = open_storage((folder / "one.db").string());
-  const auto study = store->create_study(spec(), nullptr).id;
+  const std::shared_ptr<Storage> store = open_storage((folder / "one.db").string());
+  auto random = spec();
+  random.sampler.type = "random";
+  const auto record = store->create_study(random, nullptr);
+  StudyManager manager(store, record, make_sampler(record.spec.sampler, record.spec.space, 0, nullptr),
+                       make_study_scheduler(record.spec.early_stopping, {}));
+  const auto ask_and_tell = [&](int i) {
+    const auto asked = manager.ask({}).value();
+    manager.apply(CompleteTrial{asked.trial.number, asked.attempt.fence, {{"loss", 1.0 / (i + 1)}}, 0});
+  };
   Bare bare(folder / "bare.db");
   // Both logs at the size that they keep.
   bare.grow_log();
   int i = 0;
-  for (; i < 200; ++i) cycle(*store, study, i);
+  for (; i < 200; ++i) ask_and_tell(i);
   std::vector<double> ours, theirs, ratios;
   for (int round = -2; round < rounds; ++round) {
     constexpr int kEach = 50;
     std::vector<double> a, b;
     for (int k = 0; k < kEach; ++k, ++i) {
-      a.push_back(microseconds([&] { cycle(*store, study, i); }));
+      a.push_back(microseconds([&] { ask_and_tell(i); }));
       b.push_back(microseconds([&] {
         bare.transaction(i);
         bare.transaction(i);
@@ -107,10 +118,12 @@ void one_process(const fs::path& folder, int rounds) {
     theirs.push_back(quantile(b, 0.5));
     ratios.push_back(std::accumulate(a.begin(), a.end(), 0.0) / std::accumulate(b.begin(), b.end(), 0.0));
   }
-  fmt::print("ask + tell, one process             {:8.0f} us   (median)\n", quantile(ours, 0.5));
+  const double ratio = quantile(ours, 0.5) / quantile(theirs, 0.5);
+  fmt::print("ask + tell, random sampler          {:8.0f} us   (median), {:.0f} a second\n",
+             quantile(ours, 0.5), 1e6 / quantile(ours, 0.5));
   fmt::print("two bare durable transactions       {:8.0f} us\n", quantile(theirs, 0.5));
-  fmt::print("ratio of medians                    {:8.2f}      (bar: 1.5)\n",
-             quantile(ours, 0.5) / quantile(theirs, 0.5));
+  fmt::print("ratio of medians                    {:8.2f}      (bar: 1.5)  {}\n", ratio,
+             ratio <= 1.5 ? "reached" : "NOT REACHED");
   fmt::print("ratio of total times, median round  {:8.2f}\n\n", quantile(ratios, 0.5));
 }
 

@@ -21,6 +21,7 @@ using Point = std::vector<double>;
 /// those that are pending. A trial of a space that has changed since holds none.
 class Taken {
  public:
+  Taken() = default;  ///< none
   Taken(const Encoding& encoding, const History& history);
   bool contains(const Point& point) const { return points_.contains(point); }
   /// Trials, a point tried twice counted twice.

@@ -74,20 +74,26 @@ void PostgresFree::operator()(pg_result* result) const noexcept {
 
 PostgresConnection::PostgresConnection(const std::string& url, bool read_only)
     : shown_(without_password(url)), owner_(getpid()) {
-  // Of what stands before dbname the URL may say otherwise.
-  const std::array<const char*, 7> keywords = {"connect_timeout",
-                                               "application_name",
-                                               "client_encoding",
-                                               "tcp_user_timeout",
-                                               "dbname",
-                                               "options",
-                                               nullptr};
   // Statements are few and always the same: planned once, and never worth compiling.
   const std::string options =
       fmt::format("-c search_path=krigon -c plan_cache_mode=force_generic_plan -c jit=off{}",
                   read_only ? " -c default_transaction_read_only=on" : "");
-  const std::array<const char*, 7> values = {"10",        "krigon",        "UTF8", "30000",
-                                             url.c_str(), options.c_str(), nullptr};
+  // Of what stands before dbname the URL may say otherwise. A host that vanished is noticed while it owes an
+  // answer (keepalives), or is to be told something (tcp_user_timeout).
+  const std::array<std::pair<const char*, const char*>, 9> settings = {{{"connect_timeout", "10"},
+                                                                        {"application_name", "krigon"},
+                                                                        {"client_encoding", "UTF8"},
+                                                                        {"tcp_user_timeout", "30000"},
+                                                                        {"keepalives_idle", "10"},
+                                                                        {"keepalives_interval", "5"},
+                                                                        {"keepalives_count", "4"},
+                                                                        {"dbname", url.c_str()},
+                                                                        {"options", options.c_str()}}};
+  std::array<const char*, settings.size() + 1> keywords{}, values{};
+  for (std::size_t i = 0; i < settings.size(); ++i) {
+    keywords.at(i) = settings.at(i).first;
+    values.at(i) = settings.at(i).second;
+  }
   connection_.reset(PQconnectdbParams(keywords.data(), values.data(), 1));
   if (PQstatus(connection_.get()) != CONNECTION_OK) {
     const std::string message = in_one_line(PQerrorMessage(connection_.get()));
