@@ -36,12 +36,12 @@ struct TrialView {
 
 /// How trials are stopped early. Options that a type does not name have no effect with it.
 struct EarlyStopping {
-  /// none, asha, hyperband, bohb, median, percentile, patience, threshold, wilcoxon, curve or pbt
+  /// none, asha, envelope, hyperband, bohb, median, percentile, patience, threshold, wilcoxon, curve or pbt
   std::string type = "none";
   std::int64_t min_steps = 1;  ///< no trial is stopped or paused before this step
   std::int64_t max_steps = 0;  ///< the step at which a trial is complete; 0: not known
   double reduction = 3;        ///< asha, hyperband, bohb: one in `reduction` goes on from each rung
-  std::int64_t startup = 5;    ///< median, percentile, curve: completed trials needed before any is stopped
+  std::int64_t startup = 5;    ///< envelope, median, percentile, curve: trials to complete before any stops
   std::int64_t brackets = 1;   ///< asha: ladders of rungs; the s-th begins at min_steps * reduction^s
   bool promote = false;        ///< asha: trials pause at each rung, and the best are taken up again
   double percentile = 25;      ///< percentile: this best share of the trials goes on, in percent

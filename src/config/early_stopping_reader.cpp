@@ -22,6 +22,7 @@ struct Type {
 const std::vector<Type>& types() {
   static const std::vector<Type> all{
       {"asha", {"min_steps", "reduction", "brackets", "promote"}, "max_steps"},
+      {"envelope", {"min_steps", "startup"}, "max_steps"},
       {"hyperband", {"min_steps", "reduction"}, "max_steps"},
       {"bohb", {"min_steps", "reduction"}, "max_steps"},
       {"median", {"min_steps", "startup"}, ""},

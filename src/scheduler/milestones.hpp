@@ -26,6 +26,10 @@ template <class State>
 class Rewindable {
  public:
   using Marks = Milestones<6>;
+  struct Mark {
+    std::int64_t step = 0;
+    State state;
+  };
   /// Whether the report is news. Then state() is as of before it, and add() has to follow.
   bool hear(std::int64_t attempt, std::int64_t step) {
     if (attempt < attempt_ || step < 1) return false;
@@ -47,16 +51,14 @@ class Rewindable {
 
   std::int64_t step() const { return step_; }
   const State& state() const { return state_; }
+  /// What stood after the first report at or after each milestone, rising in step.
+  const std::vector<Mark>& marks() const { return marks_; }
 
  private:
-  struct Mark {
-    std::int64_t step = 0;
-    State state;
-  };
   std::int64_t attempt_ = 0;
   std::int64_t step_ = 0;
   State state_;
-  std::vector<Mark> marks_;  ///< rising in step, the first report at or after each milestone
+  std::vector<Mark> marks_;
 };
 
 }  // namespace krigon::detail

@@ -11,6 +11,7 @@
 #include "scheduler/asha.hpp"
 #include "scheduler/asha_promote.hpp"
 #include "scheduler/curve.hpp"
+#include "scheduler/envelope.hpp"
 #include "scheduler/hyperband.hpp"
 #include "scheduler/none.hpp"
 #include "scheduler/patience.hpp"
@@ -71,14 +72,20 @@ Made curve(const EarlyStopping& o, const SchedulerMeans& means) {
   return std::make_unique<CurveScheduler>(o, means.predictor);
 }
 
+Made envelope(const EarlyStopping& o, const SchedulerMeans&) {
+  need_max_steps(o);
+  return std::make_unique<EnvelopeScheduler>(o);
+}
+
 Made pbt(const EarlyStopping& o, const SchedulerMeans&) {
   if (o.interval < 1) refuse("interval", std::to_string(o.interval), "1 or more");
   return std::make_unique<PbtScheduler>(o);
 }
 
-constexpr std::array<Entry, 11> kSchedulers{{
+constexpr std::array<Entry, 12> kSchedulers{{
     {"none", plain<NoScheduler>},
     {"asha", asha},
+    {"envelope", envelope},
     {"hyperband", hyperband},
     {"bohb", hyperband},
     {"median", median},

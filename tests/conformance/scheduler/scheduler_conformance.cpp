@@ -44,6 +44,7 @@ const std::vector<Rule>& rules() {
       rule("asha", [](auto& o) { o.brackets = 3; }),
       rule("asha", [](auto& o) { o.promote = true; }),
       rule("asha", [](auto& o) { o.promote = true, o.brackets = 2; }),
+      rule("envelope"),
       rule("hyperband"),
       rule("bohb"),
       rule("median"),

@@ -21,7 +21,7 @@ std::string error_of(const EarlyStopping& options) {
 
 TEST(Schedulers, EveryNameMakesTheSchedulerOfThatName) {
   EXPECT_THAT(scheduler_names(),
-              testing::ElementsAre("none", "asha", "hyperband", "bohb", "median", "percentile", "patience",
+              testing::ElementsAre("none", "asha", "envelope", "hyperband", "bohb", "median", "percentile", "patience",
                                    "threshold", "wilcoxon", "curve", "pbt"));
   for (const auto name : scheduler_names()) {
     EarlyStopping options;
@@ -37,7 +37,7 @@ TEST(Schedulers, AnUnknownNameIsToldWhatIsAllowed) {
   EarlyStopping options;
   options.type = "hyperbond";
   EXPECT_EQ(error_of(options),
-            "early_stopping: there is no type 'hyperbond', allowed: none, asha, hyperband, bohb, "
+            "early_stopping: there is no type 'hyperbond', allowed: none, asha, envelope, hyperband, bohb, "
             "median, percentile, patience, threshold, wilcoxon, curve, pbt");
 }
 
@@ -80,6 +80,7 @@ TEST(Schedulers, WhatATypeCannotDoWithoutIsAskedFor) {
   using testing::HasSubstr;
   EXPECT_THAT(without("hyperband"), HasSubstr("max_steps is 0, allowed: 1 or more with hyperband"));
   EXPECT_THAT(without("bohb"), HasSubstr("max_steps is 0, allowed: 1 or more with bohb"));
+  EXPECT_THAT(without("envelope"), HasSubstr("max_steps is 0, allowed: 1 or more with envelope"));
   EXPECT_THAT(without("curve"), HasSubstr("max_steps is 0, allowed: 1 or more with curve"));
   EXPECT_THAT(without("threshold"), HasSubstr("bound is not given"));
   EXPECT_THAT(without("pbt"), HasSubstr("interval is 0, allowed: 1 or more"));
