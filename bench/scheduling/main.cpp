@@ -1,10 +1,11 @@
 // What early stopping saves: learning curves on a virtual clock, through the schedulers as they are in
-// production, with 1, 25 and 10,000 workers and random points.
+// production, with 1, 5, 25 and 10,000 workers and random points.
 //
 //   krigon-bench-scheduling [--quick]
 //
 // Quality is the loss, without noise, of the best completed trial; the target is what one of so many random
-// points reaches at its end. Problems and formulas: problems.hpp.
+// points reaches at its end. Problems and formulas, and the real trainings that are replayed: problems.hpp.
+// What could be saved at most, by one who knew the problem: thresholds.hpp.
 #include <algorithm>
 #include <atomic>
 #include <cmath>
@@ -22,13 +23,35 @@
 #include "problems.hpp"
 #include "scheduler/schedulers.hpp"
 #include "simulation.hpp"
+#include "thresholds.hpp"
 
 namespace {
 
 using namespace krigon;
 using namespace krigon::bench;
 
-constexpr Problem kProblems[] = {Problem::smooth, Problem::crossing, Problem::hard};
+/// With so many workers a study would want one of so many random points.
+struct Scale {
+  std::size_t workers = 1;
+  double one_in = 100;
+  std::vector<Problem> problems;
+};
+
+/// A record has too few configurations for one of 1,000 to be more than one or two of them; and with 25
+/// workers no rule at all could save much on one of 200, which no stopping finds in six times a trial's
+/// length.
+const std::vector<Scale>& scales() {
+  const std::vector made{Problem::smooth, Problem::crossing, Problem::hard};
+  static const std::vector<Scale> all{
+      {1, 100, made},
+      {5, 200, {Problem::network_error, Problem::network_loss, Problem::boosting, Problem::logistic}},
+      {25, 1000, made},
+      {10'000, 20'000, made}};
+  return all;
+}
+
+/// No rule to choose, but what the others are held against.
+constexpr const char* kBound = "best thresholds";
 
 /// Whoever has not reached the target with so many times the steps that one in so many should take is given
 /// up.
@@ -51,11 +74,13 @@ std::vector<Rule> rules() {
   const auto plain = [](EarlyStopping&) {};
   return {
       {"none", with("none", plain), 1, 10'000},
+      {kBound, with(kBound, plain), 5, 25},
       {"asha", with("asha", plain), 1, 10'000},
       {"asha, promote", with("asha", [](auto& o) { o.promote = true; }), 1, 10'000},
       {"asha, 3 brackets", with("asha", [](auto& o) { o.brackets = 3; })},
       // For who knows that curves say nothing at first.
       {"asha, min 9", with("asha", [](auto& o) { o.min_steps = 9; }), 1, 10'000},
+      {"envelope", with("envelope", plain), 1, 10'000},
       {"hyperband", with("hyperband", plain), 1, 10'000},
       {"median", with("median", plain)},
       {"percentile 25", with("percentile", plain)},
@@ -101,7 +126,9 @@ class Bench {
   explicit Bench(bool quick) : quick_(quick) {}
 
   int run() {
-    for (const std::size_t workers : {std::size_t{1}, std::size_t{25}, std::size_t{10'000}}) table(workers);
+    for (const auto& scale : scales()) {
+      if (!quick_ || scale.workers <= 25) table(scale);
+    }
     scaling();
     crossing();
     fmt::print("\n{}", bars_);
@@ -120,26 +147,27 @@ class Bench {
   }
 
   void bar(const std::string& what, bool reached) {
-    bars_ += fmt::format("{:76} {}\n", what, reached ? "reached" : "NOT REACHED");
+    bars_ += fmt::format("{:95} {}\n", what, reached ? "reached" : "NOT REACHED");
   }
 
-  /// Medians over seeds; infinite where the target was not reached.
+  /// Medians over seeds; infinite where most did not reach the target.
   struct Spent {
     double steps = 0, time = 0, trials = 0, busy = 0;
+    double missed = 0;  ///< share of the seeds that did not reach it
   };
 
-  void table(std::size_t workers) {
-    // As hard as a study with so many workers would want it.
-    const double one_in = workers == 1 ? 100 : workers == 25 ? 1000 : 20'000;
-    if (quick_ && workers > 25) return;
+  void table(const Scale& scale) {
+    const auto& [workers, one_in, problems] = scale;
     // Waiting for luck has a deviation as large as its mean: what bars rest on takes many seeds.
-    const auto seeds_of = [&](const Rule& rule) {
-      return quick_ || workers > 25 ? 1 : rule.label == "none" || rule.label.starts_with("asha") ? 41 : 11;
+    const auto seeds_of = [&, few = quick_ || scale.workers > 25](const Rule& rule) {
+      const bool barred = rule.label == "none" || rule.label == kBound || rule.label == "envelope" ||
+                          rule.label.starts_with("asha");
+      return few ? 1 : barred ? 101 : 11;
     };
     // Ratios are to the medians of none over its own seeds, so that those of rules with few are rough.
     fmt::print("{} workers, until one of {} random points is matched; medians over seeds\n", workers, one_in);
-    fmt::print("{:9} {:17} {:>6} {:>10} {:>7} {:>9} {:>7} {:>8} {:>6}\n", "problem", "rule", "seeds", "steps",
-               "saved", "time", "faster", "trials", "busy");
+    fmt::print("{:13} {:17} {:>6} {:>10} {:>7} {:>9} {:>7} {:>8} {:>6} {:>7}\n", "problem", "rule", "seeds",
+               "steps", "saved", "time", "faster", "trials", "busy", "missed");
     const double most = kMostTimes * one_in * static_cast<double>(kMaxSteps);
     struct Row {
       Problem problem;
@@ -147,15 +175,15 @@ class Bench {
       Spent spent = {};
     };
     std::vector<Row> rows;
-    for (const Problem problem : kProblems) {
+    for (const Problem problem : problems) {
       for (const auto& rule : rules()) {
         if (workers >= rule.least_workers && workers <= rule.most_workers) rows.push_back({problem, rule});
       }
     }
-    all_at_once(rows, [&](Row& row) {
-      row.spent = spent_on(row.problem, row.rule, workers, one_in, seeds_of(row.rule));
-    });
+    all_at_once(rows,
+                [&](Row& row) { row.spent = spent_on(row.problem, row.rule, scale, seeds_of(row.rule)); });
     Spent none;
+    double at_most = 1;
     for (const auto& [problem, rule, spent] : rows) {
       if (rule.label == "none") none = spent;
       // Where no stopping was given up, it would have taken more than that.
@@ -163,39 +191,48 @@ class Bench {
       const double saved = bound ? most / spent.steps : none.steps / spent.steps;
       const double faster = bound ? most / static_cast<double>(workers) / spent.time : none.time / spent.time;
       if (std::isinf(spent.steps)) {
-        fmt::print("{:9} {:17} {:6} not reached with {:.0f} steps\n", name_of(problem), rule.label,
+        fmt::print("{:13} {:17} {:6} not reached with {:.0f} steps\n", name_of(problem), rule.label,
                    seeds_of(rule), most);
       } else {
-        fmt::print("{:9} {:17} {:6} {:10.0f} {}{:5.1f}x {:9.0f} {}{:5.1f}x {:8.0f} {:5.0f}%\n",
+        fmt::print("{:13} {:17} {:6} {:10.0f} {}{:5.1f}x {:9.0f} {}{:5.1f}x {:8.0f} {:5.0f}% {:6.0f}%\n",
                    name_of(problem), rule.label, seeds_of(rule), spent.steps, bound ? ">" : " ", saved,
-                   spent.time, bound ? ">" : " ", faster, spent.trials, 100 * spent.busy);
+                   spent.time, bound ? ">" : " ", faster, spent.trials, 100 * spent.busy, 100 * spent.missed);
       }
-      if (rule.label == "asha" && workers == 25) {
-        bar(fmt::format("asha: 5 times less compute than none, {}, 25 workers: {}", name_of(problem),
-                        std::isinf(spent.steps) ? "target not reached" : fmt::format("{:.1f}x", saved)),
-            saved >= 5);
+      if (rule.label == kBound) at_most = saved;
+      if ((rule.label == "asha" || rule.label == "envelope") && (workers == 5 || workers == 25)) {
+        const bool reached = !std::isinf(spent.steps);
+        bar(fmt::format("{}: 5 times less compute than none, {}, {} workers: {}, best thresholds {:.1f}x",
+                        rule.label, name_of(problem), workers,
+                        reached ? fmt::format("{:.1f}x", saved) : "target not reached", at_most),
+            reached && saved >= 5);
       }
     }
     fmt::print("\n");
   }
 
-  Spent spent_on(Problem problem, const Rule& rule, std::size_t workers, double one_in, int seeds) const {
+  Spent spent_on(Problem problem, const Rule& rule, const Scale& scale, int seeds) const {
     std::vector<double> steps, time, trials, busy;
-    const double target = quantile(problem, 1 / one_in);
+    const double target = quantile(problem, 1 / scale.one_in);
+    Setting s = setting(problem, rule.options, scale.workers, 0);
+    s.target = target;
+    s.budget = static_cast<std::int64_t>(kMostTimes * scale.one_in) * kMaxSteps;
+    if (rule.label == kBound) {
+      s.scheduler = [thresholds = best_thresholds(problem, 1 / scale.one_in)] {
+        return make_thresholds_scheduler(thresholds);
+      };
+    }
     int missed = 0;
     for (int seed = 0; seed < seeds; ++seed) {
-      Setting s = setting(problem, rule.options, workers, static_cast<std::uint64_t>(seed));
-      s.target = target;
-      s.budget = static_cast<std::int64_t>(kMostTimes * one_in) * kMaxSteps;
+      s.seed = static_cast<std::uint64_t>(seed);
       const Result r = simulate(s);
       missed += r.reached ? 0 : 1;
-      if (2 * missed > seeds) return {INFINITY, INFINITY, 0, 0};  // whatever the others say
+      if (2 * missed > seeds) return {INFINITY, INFINITY, 0, 0, 1};  // whatever the others say
       steps.push_back(r.reached ? static_cast<double>(r.steps) : INFINITY);
       time.push_back(r.reached ? r.time : INFINITY);
       trials.push_back(static_cast<double>(r.trials));
       busy.push_back(r.busy);
     }
-    return {median(steps), median(time), median(trials), median(busy)};
+    return {median(steps), median(time), median(trials), median(busy), static_cast<double>(missed) / seeds};
   }
 
   /// Li et al. 2020, section 4.2: ASHA's time to a good configuration falls nearly linearly with workers.
@@ -242,7 +279,9 @@ class Bench {
       double loss = 0;
     };
     std::vector<Row> rows;
-    for (const auto& rule : rules()) rows.push_back({rule});
+    for (const auto& rule : rules()) {
+      if (rule.label != kBound) rows.push_back({rule});
+    }
     all_at_once(rows, [&](Row& row) {
       std::vector<double> losses;
       for (std::uint64_t seed = 0; seed < seeds; ++seed) {
@@ -255,7 +294,7 @@ class Bench {
     const double none = rows.front().loss;
     for (const auto& [rule, loss] : rows) {
       fmt::print("{:17} {:8.4f}  {:5.3f} of none's\n", rule.label, loss, loss / none);
-      if (rule.label == "asha" || rule.label == "asha, promote") {
+      if (rule.label == "asha" || rule.label == "asha, promote" || rule.label == "envelope") {
         bar(fmt::format("{}: no more than 5 % worse where curves cross: {:.3f}", rule.label, loss / none),
             loss <= 1.05 * none);
       }

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <map>
 
 #include "core/encoding.hpp"
+#include "record.hpp"
 
 namespace krigon::bench {
 namespace {
@@ -29,8 +31,8 @@ Shape shape_at(Problem problem, const std::array<double, 9>& u, Random& random) 
       return {.asymptote = 0.1 + q(0), .rate = 0.4 + 0.6 * u[1], .noise = 0.01};
     case Problem::crossing:
       return {.asymptote = 0.1 + 0.35 * u[0] + 0.5 * q(1), .rate = 0.35 + 0.9 * u[0], .noise = 0.01};
-    case Problem::hard:
-      break;
+    default:
+      break;  // hard
   }
   Shape shape{.asymptote = 0.1 + q(0), .rate = 0.3 + 0.5 * u[1], .noise = 0.01 + 0.04 * u[3]};
   shape.plateau = static_cast<std::int64_t>(15 * u[2] * u[2]);
@@ -41,10 +43,28 @@ Shape shape_at(Problem problem, const std::array<double, 9>& u, Random& random) 
   return shape;
 }
 
+const Record& record_of(Problem problem) {
+  static const auto records = [] {
+    std::map<Problem, Record> read;
+    for (const Problem each :
+         {Problem::network_error, Problem::network_loss, Problem::boosting, Problem::logistic}) {
+      read.emplace(each, name_of(each));
+    }
+    return read;
+  }();
+  return records.at(problem);
+}
+
 }  // namespace
 
 std::string name_of(Problem problem) {
-  return problem == Problem::smooth ? "smooth" : problem == Problem::crossing ? "crossing" : "hard";
+  constexpr std::array kNames{"smooth",       "crossing", "hard",    "network-error",
+                              "network-loss", "boosting", "logistic"};
+  return kNames.at(static_cast<std::size_t>(problem));
+}
+
+bool is_recorded(Problem problem) {
+  return problem > Problem::hard;
 }
 
 const Space& space() {
@@ -60,11 +80,29 @@ const Space& space() {
 }
 
 Shape shape_of(Problem problem, const Parameters& parameters, Random& random) {
+  if (is_recorded(problem)) return random_shape(problem, random);
   std::array<double, 9> u{};
   for (std::size_t d = 0; d < u.size(); ++d) {
     u[d] = 1 + std::log10(std::get<double>(parameters.at("x" + std::to_string(d)))) / 3;
   }
   return shape_at(problem, u, random);
+}
+
+Shape random_shape(Problem problem, Random& random) {
+  if (is_recorded(problem)) {
+    const Record& record = record_of(problem);
+    return {.recorded = record.curve(random.below(record.size()))};
+  }
+  std::array<double, 9> u{};
+  for (double& x : u) x = random.uniform();
+  return shape_at(problem, u, random);
+}
+
+std::vector<Shape> recorded_shapes(Problem problem) {
+  const Record& record = record_of(problem);
+  std::vector<Shape> shapes;
+  for (std::size_t i = 0; i < record.size(); ++i) shapes.push_back({.recorded = record.curve(i)});
+  return shapes;
 }
 
 Parameters random_point(std::uint64_t seed, std::int64_t number) {
@@ -86,21 +124,27 @@ void Learner::step() {
 }
 
 double Learner::loss() const {
+  if (!shape_.recorded.empty()) return shape_.recorded[static_cast<std::size_t>(t_ - 1)];
   return diverged_ > 0 ? 2 + 0.1 * static_cast<double>(t_ - diverged_) : shape_.asymptote + excess_;
 }
 
+double final_loss(const Shape& shape) {
+  if (!shape.recorded.empty()) return shape.recorded.back();
+  const auto k = static_cast<double>(kMaxSteps - shape.plateau);
+  return shape.diverges <= kMaxSteps ? 2.0 : shape.asymptote + std::pow(k + 1, -shape.rate);
+}
+
 double quantile(Problem problem, double share) {
-  constexpr std::size_t kDraws = 400'000;
-  Random random(1'000'003, 0, Purpose::random_sampler);
   std::vector<double> losses;
-  std::array<double, 9> u{};
-  for (std::size_t i = 0; i < kDraws; ++i) {
-    for (double& x : u) x = random.uniform();
-    const Shape shape = shape_at(problem, u, random);
-    const auto k = static_cast<double>(kMaxSteps - shape.plateau);
-    losses.push_back(shape.diverges <= kMaxSteps ? 2.0 : shape.asymptote + std::pow(k + 1, -shape.rate));
+  if (is_recorded(problem)) {
+    for (const Shape& shape : recorded_shapes(problem)) losses.push_back(final_loss(shape));
+  } else {
+    constexpr std::size_t kDraws = 400'000;
+    Random random(1'000'003, 0, Purpose::random_sampler);
+    for (std::size_t i = 0; i < kDraws; ++i) losses.push_back(final_loss(random_shape(problem, random)));
   }
-  const auto place = losses.begin() + static_cast<std::ptrdiff_t>(share * static_cast<double>(kDraws));
+  const auto reach = std::max(1.0, std::round(share * static_cast<double>(losses.size())));
+  const auto place = losses.begin() + static_cast<std::ptrdiff_t>(reach) - 1;
   std::nth_element(losses.begin(), place, losses.end());
   return *place;
 }

@@ -18,7 +18,8 @@ struct Shape {
   double asymptote = 0, rate = 1, noise = 0;
   std::int64_t plateau = 0;
   std::int64_t diverges = std::numeric_limits<std::int64_t>::max();
-  double step_time = 1;  ///< on the virtual clock
+  double step_time = 1;                  ///< on the virtual clock
+  std::span<const float> recorded = {};  ///< where not empty it is loss(t), and the rest means nothing
 };
 
 /// Nine parameters u in [0, 1] (logarithms of x0 ... x8, from 0.001 to 1) make the shape. With
@@ -33,14 +34,22 @@ struct Shape {
 ///   %,
 ///              0.01 + 0.04 u_3; a step takes 3^(u_4 - 1/2) e^(0.3 N(0, 1)); diverges with the probability
 ///              1 / (1 + e^(20 (0.8 - u_0))), at a step from 2 to 81
-enum class Problem { smooth, crossing, hard };
+///
+/// The others replay what was recorded of real trainings (curves/record.py): a trial's curve is that of a
+/// configuration drawn with replacement, and its noise that of the training.
+enum class Problem { smooth, crossing, hard, network_error, network_loss, boosting, logistic };
 
 inline constexpr std::int64_t kMaxSteps = 81;
 
 std::string name_of(Problem problem);
+bool is_recorded(Problem problem);
 const Space& space();
 /// `random` makes what is luck.
 Shape shape_of(Problem problem, const Parameters& parameters, Random& random);
+/// That of a random point.
+Shape random_shape(Problem problem, Random& random);
+/// Of a recorded problem, each configuration's.
+std::vector<Shape> recorded_shapes(Problem problem);
 Parameters random_point(std::uint64_t seed, std::int64_t number);
 
 /// A trial in training; what a checkpoint holds is all of it but the shape.
@@ -53,7 +62,8 @@ class Learner {
   std::int64_t steps() const { return t_; }
   double step_time() const { return shape_.step_time; }
   double loss() const;  ///< without noise
-  double noise() const { return shape_.noise; }
+  /// What it reports.
+  double report(Random& random) const { return loss() * (1 + shape_.noise * random.normal()); }
 
  private:
   Shape shape_;
@@ -62,7 +72,9 @@ class Learner {
   std::int64_t diverged_ = 0;  ///< when it did
 };
 
-/// The loss, without noise, that this share of random points reaches at the end.
+/// The loss without noise at the end.
+double final_loss(const Shape& shape);
+/// The final loss that this share of random points reaches.
 double quantile(Problem problem, double share);
 
 }  // namespace krigon::bench

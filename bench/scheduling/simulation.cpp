@@ -98,7 +98,7 @@ class Simulation {
     trial.learner.step();
     ++result_.steps;
     busy_ += trial.learner.step_time();
-    const double loss = trial.learner.loss() * (1 + trial.learner.noise() * trial.noise.normal());
+    const double loss = trial.learner.report(trial.noise);
     scheduler_->observe(number, trial.attempt, trial.learner.steps(), loss);
     const Verdict verdict = scheduler_->judge(number).verdict;
     if (trial.learner.steps() >= kMaxSteps) {
