@@ -21,8 +21,8 @@ std::string error_of(const EarlyStopping& options) {
 
 TEST(Schedulers, EveryNameMakesTheSchedulerOfThatName) {
   EXPECT_THAT(scheduler_names(),
-              testing::ElementsAre("none", "asha", "envelope", "hyperband", "bohb", "median", "percentile", "patience",
-                                   "threshold", "wilcoxon", "curve", "pbt"));
+              testing::ElementsAre("none", "asha", "envelope", "hyperband", "bohb", "median", "percentile",
+                                   "patience", "threshold", "wilcoxon", "curve", "pbt"));
   for (const auto name : scheduler_names()) {
     EarlyStopping options;
     options.type = name;
