@@ -147,7 +147,7 @@ class Bench {
   }
 
   void bar(const std::string& what, bool reached) {
-    bars_ += fmt::format("{:95} {}\n", what, reached ? "reached" : "NOT REACHED");
+    bars_ += fmt::format("{:102} {}\n", what, reached ? "reached" : "NOT REACHED");
   }
 
   /// Medians over seeds; infinite where most did not reach the target.
