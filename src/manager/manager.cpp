@@ -64,11 +64,15 @@ Suggestion StudyManager::suggest_locked(std::int64_t number) {
   return suggestion;
 }
 
-void StudyManager::sync_history_locked() {
-  if (history_.sequence() > 0) {
-    history_.apply(storage_->changes_since(study_.id, history_.sequence()));
+void StudyManager::sync_history_locked(std::optional<StudyHead> head) {
+  // Another thread may have been here since it was read.
+  if (!head || head->sequence < history_.sequence()) head = storage_->head(study_.id);
+  if (history_.sequence() == 0) {
+    history_.reset(load_window(head->next_trial));
+  } else if (const auto own = own_.since(history_.sequence(), *head)) {
+    history_.apply(*own);
   } else {
-    history_.reset(load_window(storage_->head(study_.id).next_trial));
+    history_.apply(storage_->changes_since(study_.id, history_.sequence()));
   }
   while (history_.first() != history_.first_of(history_.head().next_trial)) {
     history_.reset(load_window(history_.head().next_trial));
@@ -79,11 +83,12 @@ Delta StudyManager::load_window(std::int64_t trials) {
   return storage_->window(study_.id, history_.first_of(trials), history_.window().older_best);
 }
 
-StudyManager::Advanced StudyManager::advance_locked(CreateTrial create, bool within_budget) {
-  sync_history_locked();
+StudyManager::Advanced StudyManager::advance_locked(CreateTrial create, bool within_budget,
+                                                    std::optional<StudyHead> head) {
+  sync_history_locked(std::move(head));
   create.expect_number = history_.head().next_trial;
   if (!create.key.empty() && history_.find_key(create.key)) {
-    return {Advance::made, storage_->apply(study_.id, create)};
+    return {Advance::made, put(create)};
   }
   const auto& budget = study_.spec.budget.trials;
   const bool room = !within_budget || !budget || history_.head().begun() < *budget;
@@ -97,7 +102,7 @@ StudyManager::Advanced StudyManager::advance_locked(CreateTrial create, bool wit
   }
   try {
     if (next && next->kind == Continuation::Kind::resume) {
-      storage_->apply(study_.id, ResumeTrial{next->trial, next->basis});
+      put(ResumeTrial{next->trial, next->basis});
       return {Advance::again, {}};
     }
     if (!room) return {};
@@ -111,14 +116,14 @@ StudyManager::Advanced StudyManager::advance_locked(CreateTrial create, bool wit
       create.proposal.model = next->basis;
       create.proposal.parent = next->trial;
       create.proposal.replaces = next->replaces;
-      return {Advance::made, storage_->apply(study_.id, create)};
+      return {Advance::made, put(create)};
     }
     if (!takes_new) return {};
     Suggestion suggestion = suggest_locked(create.expect_number);
     if (suggestion.exhausted) return {Advance::exhausted, {}};
     create.parameters = std::move(suggestion.parameters);
     create.proposal = std::move(suggestion.proposal);
-    return {Advance::made, storage_->apply(study_.id, create)};
+    return {Advance::made, put(create)};
   } catch (const ConflictError&) {
     // Others were quicker, or it is another's to propose now: look again at what stands.
     return {Advance::again, {}};
@@ -127,7 +132,8 @@ StudyManager::Advanced StudyManager::advance_locked(CreateTrial create, bool wit
 
 std::optional<Asked> StudyManager::ask(const Holder& holder, const std::string& key) {
   while (true) {
-    if (storage_->head(study_.id).queued > 0) {
+    const StudyHead head = storage_->head(study_.id);
+    if (head.queued > 0) {
       auto applied = apply(LeaseNext{holder.worker, holder.host, holder.lease, nullptr, key, false});
       const bool repeated = !applied.changed;
       if (applied.trial) return asked(std::move(applied), repeated);
@@ -135,7 +141,7 @@ std::optional<Asked> StudyManager::ask(const Holder& holder, const std::string& 
     const std::lock_guard guard(propose_lock_);
     CreateTrial create = trial_for(holder);
     create.key = key;
-    Advanced advanced = advance_locked(std::move(create), false);
+    Advanced advanced = advance_locked(std::move(create), false, head);
     if (advanced.what == Advance::made) {
       const bool repeated = !advanced.applied->changed;
       return asked(std::move(*advanced.applied), repeated);
@@ -161,7 +167,7 @@ Turn StudyManager::take(const Holder& holder, bool may_propose) {
     const std::lock_guard guard(propose_lock_);
     CreateTrial create = trial_for(holder);
     create.suggester = fence;
-    Advanced advanced = advance_locked(std::move(create), true);
+    Advanced advanced = advance_locked(std::move(create), true, head);
     if (advanced.what == Advance::made) return {asked(std::move(*advanced.applied), false), false};
     if (advanced.what == Advance::again) {
       const StudyHead now = storage_->head(study_.id);
@@ -266,7 +272,7 @@ bool StudyManager::revise_locked(std::int64_t trial) {
   revise.parameters = std::move(suggestion.parameters);
   revise.proposal = std::move(suggestion.proposal);
   try {
-    storage_->apply(study_.id, revise);
+    put(revise);
   } catch (const StaleError&) {
     return false;
   } catch (const ConflictError&) {
@@ -294,7 +300,7 @@ std::int64_t StudyManager::stop_paused() {
   std::int64_t settled = 0;
   for (const auto& trial : storage_->trials(study_.id, {.state = TrialState::paused})) {
     try {
-      storage_->apply(study_.id, StopTrial{trial.number, 0, "paused, and not taken up again"});
+      put(StopTrial{trial.number, 0, "paused, and not taken up again"});
       ++settled;
     } catch (const ConflictError&) {
       // Another did.
@@ -308,7 +314,7 @@ TrialRecord StudyManager::enqueue(const Parameters& parameters) {
   create.parameters = study_.spec.space.complete(parameters);
   create.proposal.sampler = kEnqueued;
   create.front = true;
-  return *storage_->apply(study_.id, create).trial;
+  return *put(create).trial;
 }
 
 void StudyManager::feed_scheduler_locked() {
@@ -357,11 +363,11 @@ Judgement StudyManager::report(std::int64_t trial, std::int64_t fence, std::int6
   Judgement judgement = scheduler_->judge(trial);
   const bool go_on = judgement.verdict == Verdict::go_on;
   if (applied.changed && (!go_on || !judgement.basis.is_null())) {
-    storage_->apply(study_.id, RecordDecision{trial, applied.attempt->fence, step,
-                                              go_on                                 ? "continue"
-                                              : judgement.verdict == Verdict::pause ? "pause"
-                                                                                    : "stop",
-                                              judgement.basis});
+    put(RecordDecision{trial, applied.attempt->fence, step,
+                       go_on                                 ? "continue"
+                       : judgement.verdict == Verdict::pause ? "pause"
+                                                             : "stop",
+                       judgement.basis});
   }
   if (!go_on) stopped_.insert_or_assign(key, judgement.verdict);
   return judgement;
@@ -385,8 +391,14 @@ Applied StudyManager::end_early(std::int64_t trial, std::int64_t fence, const st
   return apply(StopTrial{trial, fence, reason});
 }
 
-Applied StudyManager::apply(const Command& command) {
+Applied StudyManager::put(const Command& command) {
   Applied applied = storage_->apply(study_.id, command);
+  own_.add(command, applied);
+  return applied;
+}
+
+Applied StudyManager::apply(const Command& command) {
+  Applied applied = put(command);
   const auto& budget = study_.spec.budget.trials;
   if (applied.changed && budget && applied.head.paused > 0 && applied.head.finished() >= *budget) {
     try {

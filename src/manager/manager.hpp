@@ -13,6 +13,7 @@
 #include "core/sampler.hpp"
 #include "core/scheduler.hpp"
 #include "core/storage.hpp"
+#include "manager/own_changes.hpp"
 
 namespace krigon {
 
@@ -104,14 +105,15 @@ class StudyManager {
     Advance what = Advance::nothing;
     std::optional<Applied> applied;  ///< of what was made
   };
-  /// `create` says for whom. Under propose_lock_.
-  Advanced advance_locked(CreateTrial create, bool within_budget);
+  /// `create` says for whom; `head` is the study's, where it was read a moment ago. Under propose_lock_.
+  Advanced advance_locked(CreateTrial create, bool within_budget, std::optional<StudyHead> head = {});
   /// The fencing token while this leads, 0 otherwise.
   std::int64_t suggester_fence() const;
   /// A queued proposal that was made more than `stale` tells ago, the first by number.
   std::optional<std::int64_t> stale_locked(std::int64_t stale) const;
   bool revise_locked(std::int64_t trial);
-  void sync_history_locked();
+  Applied put(const Command& command);
+  void sync_history_locked(std::optional<StudyHead> head = {});
   Delta load_window(std::int64_t trials);
   Suggestion suggest_locked(std::int64_t number);
   std::int64_t stop_paused();
@@ -121,6 +123,7 @@ class StudyManager {
 
   std::shared_ptr<Storage> storage_;
   StudyRecord study_;
+  OwnChanges own_;
 
   std::mutex propose_lock_;  ///< guards sampler_ and history_
   std::unique_ptr<Sampler> sampler_;
