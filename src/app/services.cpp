@@ -14,7 +14,7 @@ namespace krigon::app {
 namespace {
 
 /// A file that can only be read, on such a disk or in such a folder, is opened to be looked at: what would
-/// change it is refused then.
+/// change it is refused then. (A server that refuses does so for another reason.)
 std::shared_ptr<Storage> open_or_look_at(const std::string& url, bool create) {
   try {
     return krigon::open_storage(url, {.create = create});

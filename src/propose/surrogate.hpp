@@ -53,10 +53,10 @@ struct Surrogate {
 };
 
 /// A posterior over `data`, exact for up to `most_exact` observations, else Vecchia's approximation (by their
-/// number alone: a proposal must not depend on the machine's memory): hyperparameters refitted where due,
-/// (for the approximation, and without stored ones, to a sample of the data: the next call refits them to
-/// all), else the stored ones; then, where those fail, a step at a time down to the prior's mode. nullopt
-/// where that fails too.
+/// number alone: a proposal must not depend on the machine's memory): hyperparameters refitted where due
+/// (without stored ones, and with more than a thousand observations, to a sample of them: the next call then
+/// refits them to all), else the stored ones; then, where those fail, a step at a time down to the prior's
+/// mode. nullopt where that fails too.
 std::optional<Surrogate> make_surrogate(Backend& backend, const GpData& data, std::int64_t told,
                                         const std::optional<Stored>& stored, const Belief& belief,
                                         std::uint64_t seed, std::uint64_t number,

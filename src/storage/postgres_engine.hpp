@@ -90,33 +90,42 @@ class PostgresEngine {
     });
   }
 
+  /// Locks a trial (kNextInQueue: the one at the head of the queue that no one else has locked) and reads it,
+  /// with its row's version behind its columns.
+  static Connection::Statement trial_locked(Connection& connection, std::int64_t study, std::int64_t trial) {
+#define KRIGON_VERSIONED_TRIAL "SELECT " KRIGON_TRIAL_COLUMNS ", trial.xmin::text::bigint FROM trial "
+    if (trial == kNextInQueue) {
+      return Query(connection, KRIGON_VERSIONED_TRIAL KRIGON_AT_HEAD_OF_QUEUE " FOR UPDATE SKIP LOCKED",
+                   study)
+          .statement();
+    }
+    return Query(connection, KRIGON_VERSIONED_TRIAL "WHERE id = ? FOR UPDATE", pack(study, trial))
+        .statement();
+#undef KRIGON_VERSIONED_TRIAL
+  }
+
+  static Connection::Statement newest_attempt(Connection& connection, std::int64_t study,
+                                              std::int64_t trial) {
+    return Query(connection,
+                 "SELECT " KRIGON_ATTEMPT_COLUMNS
+                 " FROM attempt WHERE trial = ? ORDER BY number DESC LIMIT 1",
+                 pack(study, trial))
+        .statement();
+  }
+
   /// The locks in their order: see step_statement(). Each of the statements sees what was committed when the
   /// one before it was done: once the study is locked, all that there is.
   std::optional<WritableHead> lock(Connection& connection, std::int64_t study, std::int64_t trial) const {
     std::vector<Connection::Statement> statements;
     const bool next = trial == kNextInQueue, named = trial >= 0 && trial <= kMaxNumber;
-    if (next) {
-      statements.push_back(
-          Query(connection, KRIGON_NEXT_QUEUED " FOR UPDATE SKIP LOCKED", study).statement());
-    } else if (named) {
-      statements.push_back(Query(connection,
-                                 "SELECT " KRIGON_TRIAL_COLUMNS " FROM trial WHERE id = ? FOR UPDATE",
-                                 pack(study, trial))
-                               .statement());
-    }
+    if (next || named) statements.push_back(trial_locked(connection, study, trial));
     statements.push_back(Query(connection, KRIGON_POSTGRES_TURN, study).statement());
     statements.push_back(Query(connection,
                                "SELECT revision, " KRIGON_HEAD_COLUMNS ", " KRIGON_POSTGRES_NOW
                                " FROM study WHERE id = ? FOR UPDATE",
                                study)
                              .statement());
-    if (named) {
-      statements.push_back(Query(connection,
-                                 "SELECT " KRIGON_ATTEMPT_COLUMNS
-                                 " FROM attempt WHERE trial = ? ORDER BY number DESC LIMIT 1",
-                                 pack(study, trial))
-                               .statement());
-    }
+    if (named) statements.push_back(newest_attempt(connection, study, trial));
     auto results = connection.ask_all(statements);
     Query row(std::move(results[next || named ? 2 : 1]));
     if (!row.next()) return std::nullopt;
@@ -143,8 +152,12 @@ class PostgresEngine {
     return clock_ != nullptr ? clock_->now() : query.integer(0);
   }
 
-  std::string url() const { return without_password(url_); }
-  bool read_only() const { return read_only_; }
+  std::string url() const {
+    return without_password(url_);
+  }
+  bool read_only() const {
+    return read_only_;
+  }
   /// Instead of the server's.
   std::optional<TimeUs> clock() const {
     return clock_ == nullptr ? std::nullopt : std::optional(clock_->now());

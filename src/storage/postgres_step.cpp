@@ -1,9 +1,11 @@
 #include "storage/postgres_step.hpp"
 
+#include <initializer_list>
 #include <mutex>
 #include <string>
 #include <string_view>
 #include <unordered_set>
+#include <utility>
 
 #include "storage/sql_rows.hpp"
 

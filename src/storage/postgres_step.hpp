@@ -22,7 +22,7 @@ struct PostgresStep {
   std::optional<AttemptRecord> attempt;
   std::int64_t version = 0;  ///< of the trial's row
   /// What it rests on of the head: the next trial's number, the suggester's token (-1, 0: on neither), and
-  /// that less trials than these have ended or run.
+  /// that fewer trials than these have ended or run.
   std::int64_t expect_number = -1;
   std::int64_t suggester = 0;
   std::optional<std::int64_t> budget;

@@ -1,7 +1,9 @@
 #include "storage/postgres_storage.hpp"
 
+#include <chrono>
 #include <thread>
 #include <utility>
+#include <vector>
 
 namespace krigon::detail {
 namespace {
@@ -154,18 +156,25 @@ std::optional<Applied> PostgresStorage::look_for(Connection& connection, std::in
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
-  std::int64_t sequence = 0, trial = -1;
+  std::int64_t sequence = 0, trial = -1, number = 0;
   {
-    Query event(connection, "SELECT id, trial FROM event WHERE id > ? AND id <= ? AND token = ?",
+    Query event(connection, "SELECT id, trial, attempt FROM event WHERE id > ? AND id <= ? AND token = ?",
                 pack(study, lost.after), pack(study, kMaxNumber), lost.token);
     if (!event.next()) return std::nullopt;
     sequence = number_of(event.integer(0));
     trial = number_of(event.integer(1));
+    number = event.integer(2);
   }
   Head known;
-  const auto is = lock_trial(connection, study, trial, known);
+  auto is = lock_trial(connection, study, trial, known);
   if (!is) return std::nullopt;
-  return Applied{true, sequence, known.head, is->trial, is->attempt};
+  if (number > 0 && is->attempt && is->attempt->number != number) {
+    // The trial is another's by now, whose token is not for this one to have.
+    Query own(connection, "SELECT " KRIGON_ATTEMPT_COLUMNS " FROM attempt WHERE trial = ? AND number = ?",
+              pack(study, trial), number);
+    if (own.next()) is->attempt = read_attempt(own);
+  }
+  return Applied{true, sequence, known.head, std::move(is->trial), std::move(is->attempt)};
 }
 
 PostgresStorage::Head PostgresStorage::known_head(Connection& connection, std::int64_t study) {
@@ -182,25 +191,8 @@ std::optional<PostgresStorage::Seen> PostgresStorage::lock_trial(Connection& con
   const bool next = trial == kNextInQueue;
   if (!next && (trial < 0 || trial > kMaxNumber)) return std::nullopt;
   std::vector<Connection::Statement> statements;
-  if (next) {
-    statements.push_back(Query(connection,
-                               "SELECT " KRIGON_TRIAL_COLUMNS
-                               ", trial.xmin::text::bigint FROM trial WHERE study = ? AND state = 'queued' "
-                               "ORDER BY front DESC, id LIMIT 1 FOR UPDATE SKIP LOCKED",
-                               study)
-                             .statement());
-  } else {
-    statements.push_back(Query(connection,
-                               "SELECT " KRIGON_TRIAL_COLUMNS
-                               ", trial.xmin::text::bigint FROM trial WHERE id = ? FOR UPDATE",
-                               pack(study, trial))
-                             .statement());
-    statements.push_back(Query(connection,
-                               "SELECT " KRIGON_ATTEMPT_COLUMNS
-                               " FROM attempt WHERE trial = ? ORDER BY number DESC LIMIT 1",
-                               pack(study, trial))
-                             .statement());
-  }
+  statements.push_back(PostgresEngine::trial_locked(connection, study, trial));
+  if (!next) statements.push_back(PostgresEngine::newest_attempt(connection, study, trial));
   statements.push_back(
       Query(connection, "SELECT revision, " KRIGON_HEAD_COLUMNS " FROM study WHERE id = ?", study)
           .statement());
@@ -211,18 +203,18 @@ std::optional<PostgresStorage::Seen> PostgresStorage::lock_trial(Connection& con
   Query trial_row(std::move(results[0]));
   if (!trial_row.next()) return std::nullopt;
   Seen found{read_trial(trial_row), std::nullopt, trial_row.integer(kTrialColumns)};
-  if (next) {
-    // One that was requeued had attempts before.
-    if (found.trial.attempts == 0) return found;
-    Query attempt(connection,
-                  "SELECT " KRIGON_ATTEMPT_COLUMNS
-                  " FROM attempt WHERE trial = ? ORDER BY number DESC LIMIT 1",
-                  pack(study, found.trial.number));
-    if (attempt.next()) found.attempt = read_attempt(attempt);
-    return found;
+  PostgresResult newest;
+  if (!next) {
+    newest = std::move(results[1]);
+  } else if (found.trial.attempts > 0) {
+    // Which trial is next, and that it was requeued, is known only now.
+    auto more = connection.ask_all({PostgresEngine::newest_attempt(connection, study, found.trial.number)});
+    newest = std::move(more.front());
   }
-  Query attempt_row(std::move(results[1]));
-  if (attempt_row.next()) found.attempt = read_attempt(attempt_row);
+  if (newest) {
+    Query attempt(std::move(newest));
+    if (attempt.next()) found.attempt = read_attempt(attempt);
+  }
   return found;
 }
 

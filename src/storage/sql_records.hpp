@@ -39,10 +39,9 @@ constexpr int kTrialColumns = 21;
   "study.paused, study.suggester, study.suggester_fence, study.suggester_until"
 /// How many they are.
 constexpr int kHeadColumns = 16;
-/// The trial at the head of a study's queue.
-#define KRIGON_NEXT_QUEUED       \
-  "SELECT " KRIGON_TRIAL_COLUMNS \
-  " FROM trial WHERE study = ? AND state = 'queued' ORDER BY front DESC, id LIMIT 1"
+/// Of those, the one at the head of a study's queue.
+#define KRIGON_AT_HEAD_OF_QUEUE "WHERE study = ? AND state = 'queued' ORDER BY front DESC, id LIMIT 1"
+#define KRIGON_NEXT_QUEUED "SELECT " KRIGON_TRIAL_COLUMNS " FROM trial " KRIGON_AT_HEAD_OF_QUEUE
 /// Stands for it where a trial's number is asked for.
 constexpr std::int64_t kNextInQueue = -2;
 

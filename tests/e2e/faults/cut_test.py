@@ -159,7 +159,7 @@ class Cuts(unittest.TestCase):
         rng = random.Random(seed)
 
         def bad(_):
-            return Cut(rng.choice(["client", "server"]), rng.randint(100, 800), rng.choice([0, 0, 3, 9]), rng.random() < 0.3,
+            return Cut(rng.choice(["client", "server"]), rng.randint(40, 300), rng.choice([0, 0, 3, 9]), rng.random() < 0.3,
                        rng.choice([0.05, 0.3]))
 
         proxy = Proxy(self.server.folder + "/.s.PGSQL.5432", bad)

@@ -146,6 +146,14 @@ class Storm(unittest.TestCase):
         return (self.folder / f"worker-{number}.log").read_text(encoding="utf-8")
 
     def let_all_end(self):
+        # One that was started a moment ago does not listen to signals yet.
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            self.replace_those_that_gave_up()
+            known = {int(name.rsplit(":", 2)[1]) for [name] in self.server.rows("SELECT name FROM worker")}
+            if known >= {worker.pid for worker in self.workers}:
+                break
+            time.sleep(0.1)
         for worker in self.workers:
             worker.send_signal(signal.SIGINT)
         for worker in self.workers:

@@ -5,6 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "fed_rule.hpp"
+
 namespace krigon {
 namespace {
 
@@ -17,17 +19,9 @@ EarlyStopping options(std::int64_t min_steps, std::int64_t max_steps, double red
   return result;
 }
 
-class Asha : public testing::Test {
+class Asha : public FedRule<AshaScheduler> {
  protected:
-  Judgement report(std::int64_t trial, std::int64_t step, double loss, std::int64_t attempt = 1) {
-    scheduler.observe(trial, attempt, step, loss);
-    return scheduler.judge(trial);
-  }
-  bool stops(std::int64_t trial, std::int64_t step, double loss, std::int64_t attempt = 1) {
-    return report(trial, step, loss, attempt).verdict == Verdict::stop;
-  }
-
-  AshaScheduler scheduler{options(1, 27, 3)};
+  Asha() : FedRule(AshaScheduler(options(1, 27, 3))) {}
 };
 
 // Worked by hand: n entries with the newcomer, floor(n/3) go on, counted by those strictly better.

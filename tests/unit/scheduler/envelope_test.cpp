@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include "fed_rule.hpp"
+
 namespace krigon {
 namespace {
 
@@ -17,23 +19,15 @@ EarlyStopping options(std::int64_t startup, std::int64_t min_steps, std::int64_t
   return result;
 }
 
-class Envelope : public testing::Test {
+class Envelope : public FedRule<EnvelopeScheduler> {
  protected:
-  Judgement report(std::int64_t trial, std::int64_t step, double loss, std::int64_t attempt = 1) {
-    scheduler.observe(trial, attempt, step, loss);
-    return scheduler.judge(trial);
-  }
-  bool stops(std::int64_t trial, std::int64_t step, double loss, std::int64_t attempt = 1) {
-    return report(trial, step, loss, attempt).verdict == Verdict::stop;
-  }
+  Envelope() : FedRule(EnvelopeScheduler(options(2, 1, 4))) {}
   void completed(std::int64_t trial, const std::vector<double>& losses) {
     for (std::size_t i = 0; i < losses.size(); ++i) {
       report(trial, static_cast<std::int64_t>(i) + 1, losses[i]);
     }
     scheduler.observe_completed(trial, losses.back());
   }
-
-  EnvelopeScheduler scheduler{options(2, 1, 4)};
 };
 
 // Up to step 4 an average is the report itself. The best two of three end at 1 and 2, and cross.

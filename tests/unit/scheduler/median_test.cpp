@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "fed_rule.hpp"
 #include "scheduler/percentile.hpp"
 
 namespace krigon {
@@ -16,8 +17,9 @@ EarlyStopping options(std::int64_t startup, std::int64_t min_steps = 1, std::int
   return result;
 }
 
-class Median : public testing::Test {
+class Median : public FedRule<PercentileScheduler> {
  protected:
+  Median() : FedRule(PercentileScheduler(options(3), 50, "median")) {}
   /// Reports the losses at steps 1, 2, ...; the last verdict.
   Judgement curve(std::int64_t trial, const std::vector<double>& losses) {
     Judgement last;
@@ -31,12 +33,6 @@ class Median : public testing::Test {
     curve(trial, losses);
     scheduler.observe_completed(trial, losses.back());
   }
-  Judgement report(std::int64_t trial, std::int64_t step, double loss, std::int64_t attempt = 1) {
-    scheduler.observe(trial, attempt, step, loss);
-    return scheduler.judge(trial);
-  }
-
-  PercentileScheduler scheduler{options(3), 50, "median"};
 };
 
 // Running averages at step 2: 3, 5, 7 -> median 5. At step 3: (4+2+0)/3 = 2, (6+4+2)/3 = 4, 6 -> 4.

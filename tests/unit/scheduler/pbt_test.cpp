@@ -4,11 +4,14 @@
 
 #include <gtest/gtest.h>
 
+#include "fed_rule.hpp"
+
 namespace krigon {
 namespace {
 
-class Pbt : public testing::Test {
+class Pbt : public FedRule<PbtScheduler> {
  protected:
+  Pbt() : FedRule(PbtScheduler(options())) {}
   static EarlyStopping options() {
     EarlyStopping o;
     o.type = "pbt";
@@ -25,12 +28,7 @@ class Pbt : public testing::Test {
       scheduler.observe(trial, 1, step, static_cast<double>(trial));
     }
   }
-  Judgement report(std::int64_t trial, std::int64_t step, double loss, std::int64_t attempt = 1) {
-    scheduler.observe(trial, attempt, step, loss);
-    return scheduler.judge(trial);
-  }
   void stop(std::int64_t trial) { scheduler.observe_state(trial, TrialState::stopped, -1, -1); }
-  PbtScheduler scheduler{options()};
 };
 
 TEST_F(Pbt, TheWorstQuarterIsStoppedAtEachInterval) {

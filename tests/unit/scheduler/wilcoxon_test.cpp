@@ -6,6 +6,8 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "fed_rule.hpp"
+
 namespace krigon {
 namespace {
 
@@ -28,8 +30,9 @@ TEST(SignedRank, WithoutDifferencesNothingIsSaid) {
   EXPECT_EQ(detail::signed_rank_p(std::vector<double>{0, 0}), 1);
 }
 
-class Wilcoxon : public testing::Test {
+class Wilcoxon : public FedRule<WilcoxonScheduler> {
  protected:
+  Wilcoxon() : FedRule(WilcoxonScheduler(options(0.05))) {}
   static EarlyStopping options(double p, std::int64_t min_steps = 1, std::int64_t max_steps = 0) {
     EarlyStopping o;
     o.type = "wilcoxon";
@@ -45,11 +48,6 @@ class Wilcoxon : public testing::Test {
     scheduler.observe_completed(trial, loss);
     scheduler.observe_state(trial, TrialState::completed, -1, -1);
   }
-  Judgement report(std::int64_t trial, std::int64_t step, double loss, std::int64_t attempt = 1) {
-    scheduler.observe(trial, attempt, step, loss);
-    return scheduler.judge(trial);
-  }
-  WilcoxonScheduler scheduler{options(0.05)};
 };
 
 // All of n worse: p = 2^-n, below 0.05 from five on.
