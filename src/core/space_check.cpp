@@ -90,16 +90,16 @@ std::string why_outside(const Domain& domain, const Value& value) {
   struct Visitor {
     const Value& value;
     std::string operator()(const RealDomain& d) const {
-      const std::string allowed =
-          d.step ? fmt::format("{} + i x {} up to {}", to_string(d.min), to_string(*d.step), to_string(d.max))
-                 : fmt::format("a real number in [{}, {}]", to_string(d.min), to_string(d.max));
       const auto* v = std::get_if<double>(&value);
-      if (v == nullptr || !(*v >= d.min && *v <= d.max)) return allowed;
-      if (d.step) {
+      bool inside = v != nullptr && *v >= d.min && *v <= d.max;
+      if (inside && d.step) {
         const double nearest = d.min + std::round((*v - d.min) / *d.step) * *d.step;
-        if (std::abs(*v - nearest) > 1e-9 * std::max(*d.step, std::abs(*v))) return allowed;
+        inside = std::abs(*v - nearest) <= 1e-9 * std::max(*d.step, std::abs(*v));
       }
-      return {};
+      if (inside) return {};
+      return d.step
+                 ? fmt::format("{} + i x {} up to {}", to_string(d.min), to_string(*d.step), to_string(d.max))
+                 : fmt::format("a real number in [{}, {}]", to_string(d.min), to_string(d.max));
     }
     std::string operator()(const IntegerDomain& d) const {
       const auto* v = std::get_if<std::int64_t>(&value);
@@ -108,9 +108,11 @@ std::string why_outside(const Domain& domain, const Value& value) {
                          : fmt::format("an integer {} + i x {} up to {}", d.min, d.step, d.max);
     }
     std::string operator()(const CategoricalDomain& d) const {
+      for (const Value& each : d.values) {
+        if (same_value(each, value)) return {};
+      }
       std::string allowed = "one of ";
       for (std::size_t i = 0; i < d.values.size(); ++i) {
-        if (same_value(d.values[i], value)) return {};
         allowed += (i == 0 ? "" : ", ") + to_string(d.values[i]);
       }
       return allowed;

@@ -21,6 +21,7 @@
 #include "storage/postgres_schema.hpp"
 #include "storage/postgres_step.hpp"
 #include "storage/sql_rows.hpp"
+#include "storage/sql_study.hpp"
 
 namespace krigon::detail {
 
@@ -46,10 +47,32 @@ class PostgresEngine {
       " FROM trial JOIN attempt ON attempt.trial = trial.id AND attempt.number = trial.attempts "
       "WHERE trial.study = ? AND trial.state = 'running' ORDER BY trial.id";
 
-  static constexpr const char* kInsertEvent =
-      "INSERT INTO event(id, time, kind, trial, attempt, step, detail, token) "
-      "VALUES(?, ?, ?, ?, ?, ?, ?, current_setting('krigon.token')::bigint)";
-  static void event_written(Connection& connection, std::int64_t id) { connection.set_event(id); }
+  static constexpr const char* kHead = "SELECT revision, " KRIGON_HEAD_COLUMNS " FROM study WHERE id = ?";
+  static constexpr const char* kStudies = KRIGON_STUDY_SELECT("study") "ORDER BY study.name";
+  static constexpr const char* kStudyNamed = KRIGON_STUDY_SELECT("study") "WHERE study.name = ?";
+
+  static void write_head(Connection& connection, std::int64_t study, const Change& change, const StudyHead&) {
+    if (change.event) {
+      const auto& e = *change.event;
+      const auto id = pack(study, e.sequence);
+      Query(connection,
+            "INSERT INTO event(id, time, kind, trial, attempt, step, detail, token) "
+            "VALUES(?, ?, ?, ?, ?, ?, ?, current_setting('krigon.token')::bigint)",
+            id, e.time, e.kind, trial_id(study, e), e.attempt, step_of(change), nullable_text(e.detail))
+          .run();
+      connection.set_event(id);
+    }
+    if (!change.head) return;
+    const auto& h = *change.head;
+    Query(connection,
+          "UPDATE study SET next_trial = ?, sequence = ?, fence = ?, queued = ?, running = ?, completed = ?, "
+          "stopped = ?, failed = ?, cancelled = ?, best_trial = ?, best_value = ?, running_time = ?, "
+          "paused = ?, suggester = ?, suggester_fence = ?, suggester_until = ? WHERE id = ?",
+          h.next_trial, h.sequence, h.fence, h.queued, h.running, h.completed, h.stopped, h.failed,
+          h.cancelled, h.best_trial, h.best_value, h.running_time, h.paused, h.suggester, h.suggester_fence,
+          h.suggester_until, study)
+        .run();
+  }
 
   PostgresEngine(std::string url, bool create, bool read_only, const Clock* clock)
       : url_(std::move(url)), read_only_(read_only), clock_(clock), owner_(getpid()) {

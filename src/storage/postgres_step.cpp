@@ -178,9 +178,9 @@ class Writer {
         "?::text, ?::text, ?::text, ?::bytea, ?::text, ?::bigint, ?::text, ?::text, ?::bytea, ?::bigint, "
         "?::bigint, ",
         step_.study, t.revision, to_string(t.state), change_.front, t.attempts, t.losses,
-        to_string(t.outcome), t.key.empty() ? std::nullopt : std::optional(t.key),
-        exact_text(to_json(t.parameters), "a parameter"), nullable_metrics(t.metrics), t.reason, p.sampler,
-        p.saw_sequence, pending_text(p), nullable_text(p.model), p.note, p.parent, p.replaces);
+        to_string(t.outcome), t.key.empty() ? std::nullopt : std::optional(t.key), text_of(t.parameters),
+        nullable_metrics(t.metrics), t.reason, p.sampler, p.saw_sequence, pending_text(p),
+        nullable_text(p.model), p.note, p.parent, p.replaces);
     ended_sequence(t);
     times({t.created, t.started, t.ended_at});
     sql_.add(" FROM head)");

@@ -193,9 +193,7 @@ std::optional<PostgresStorage::Seen> PostgresStorage::lock_trial(Connection& con
   std::vector<Connection::Statement> statements;
   statements.push_back(PostgresEngine::trial_locked(connection, study, trial));
   if (!next) statements.push_back(PostgresEngine::newest_attempt(connection, study, trial));
-  statements.push_back(
-      Query(connection, "SELECT revision, " KRIGON_HEAD_COLUMNS " FROM study WHERE id = ?", study)
-          .statement());
+  statements.push_back(Query(connection, PostgresEngine::kHead, study).statement());
   auto results = connection.ask_all(statements);
   Query study_row(std::move(results.back()));
   if (!study_row.next()) throw_missing(study);

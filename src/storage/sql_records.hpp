@@ -79,6 +79,11 @@ inline std::optional<std::int64_t> step_of(const Change& change) {
   return std::nullopt;
 }
 
+/// The trial's key in the tables, where an event has one.
+inline std::optional<std::int64_t> trial_id(std::int64_t study, const EventRecord& e) {
+  return e.trial < 0 ? std::nullopt : std::optional(pack(study, e.trial));
+}
+
 template <class Query>
 std::optional<int> nullable_int(const Query& query, int column) {
   return query.null(column) ? std::nullopt : std::optional(static_cast<int>(query.integer(column)));
@@ -138,7 +143,7 @@ TrialRecord read_trial(const Query& query) {
   try {
     trial.revision = query.integer(1);
     trial.state = trial_state_from(query.text(2));
-    trial.parameters = parameters_from_json(nlohmann::json::parse(query.text(3)));
+    trial.parameters = parameters_from(query.text(3));
     trial.proposal.sampler = query.text(4);
     trial.proposal.saw_sequence = query.integer(5);
     if (!query.null(6)) nlohmann::json::parse(query.text(6)).get_to(trial.proposal.pending);

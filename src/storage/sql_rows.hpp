@@ -23,8 +23,9 @@ struct WritableHead {
 /// A study's rows within one transaction: what the state machine reads, and where its changes go.
 /// What it read it remembers, so that rows which a change leaves as they were are not written.
 ///
-/// Engine has types Connection and Query: a statement with ? for its arguments, bound, stepped and read;
-/// kInsertEvent, of id, time, kind, trial, attempt, step, detail; and event_written(), which is told the id.
+/// Engine has types Connection and Query: a statement with ? for its arguments, bound, stepped and read; and
+/// write_head(connection, study, change, before), which writes the change's event and the head that it
+/// leaves.
 template <class Engine>
 class SqlRows final : public Rows {
  public:
@@ -134,8 +135,7 @@ class SqlRows final : public Rows {
             pack(study_, d.trial), sequence, d.attempt, d.step, d.verdict, nullable_text(d.basis))
           .run();
     }
-    if (change.event) write(*change.event, change);
-    if (change.head) write(*change.head);
+    Engine::write_head(connection_, study_, change, head_);
   }
 
  private:
@@ -149,9 +149,9 @@ class SqlRows final : public Rows {
           "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
           pack(study_, t.number), study_, t.number, t.revision, to_string(t.state), front, t.attempts,
           t.losses, to_string(t.outcome), t.ended_sequence, t.created, t.started, t.ended_at,
-          t.key.empty() ? std::nullopt : std::optional(t.key),
-          exact_text(to_json(t.parameters), "a parameter"), nullable_metrics(t.metrics), t.reason, p.sampler,
-          p.saw_sequence, pending_text(p), nullable_text(p.model), p.note, p.parent, p.replaces)
+          t.key.empty() ? std::nullopt : std::optional(t.key), text_of(t.parameters),
+          nullable_metrics(t.metrics), t.reason, p.sampler, p.saw_sequence, pending_text(p),
+          nullable_text(p.model), p.note, p.parent, p.replaces)
         .run();
   }
 
@@ -160,8 +160,8 @@ class SqlRows final : public Rows {
     Query(connection_,
           "UPDATE trial SET revision = ?, parameters = ?, sampler = ?, saw_sequence = ?, pending = ?, "
           "model = ?, note = ?, parent = ?, replaces = ? WHERE id = ?",
-          t.revision, exact_text(to_json(t.parameters), "a parameter"), p.sampler, p.saw_sequence,
-          pending_text(p), nullable_text(p.model), p.note, p.parent, p.replaces, pack(study_, t.number))
+          t.revision, text_of(t.parameters), p.sampler, p.saw_sequence, pending_text(p),
+          nullable_text(p.model), p.note, p.parent, p.replaces, pack(study_, t.number))
         .run();
   }
 
@@ -186,26 +186,6 @@ class SqlRows final : public Rows {
           "stderr_tail = excluded.stderr_tail, started = excluded.started, ended_at = excluded.ended_at",
           pack(study_, a.trial), a.number, a.worker, a.fence, a.lease_until, to_string(a.outcome),
           a.exit_code, a.signal, a.host, nullable_text(a.resources), a.stderr_tail, a.started, a.ended_at)
-        .run();
-  }
-
-  void write(const EventRecord& e, const Change& change) {
-    const auto id = pack(study_, e.sequence);
-    Query(connection_, Engine::kInsertEvent, id, e.time, e.kind,
-          e.trial < 0 ? std::nullopt : std::optional(pack(study_, e.trial)), e.attempt, step_of(change),
-          nullable_text(e.detail))
-        .run();
-    Engine::event_written(connection_, id);
-  }
-
-  void write(const StudyHead& h) {
-    Query(connection_,
-          "UPDATE study SET next_trial = ?, sequence = ?, fence = ?, queued = ?, running = ?, completed = ?, "
-          "stopped = ?, failed = ?, cancelled = ?, best_trial = ?, best_value = ?, running_time = ?, "
-          "paused = ?, suggester = ?, suggester_fence = ?, suggester_until = ? WHERE id = ?",
-          h.next_trial, h.sequence, h.fence, h.queued, h.running, h.completed, h.stopped, h.failed,
-          h.cancelled, h.best_trial, h.best_value, h.running_time, h.paused, h.suggester, h.suggester_fence,
-          h.suggester_until, study_)
         .run();
   }
 

@@ -44,8 +44,11 @@ inline std::int64_t trial_of(const Command& command) {
 ///                       the head of a study, which no one else changes until the transaction's end; nullopt
 ///                       where there is none. May read the trial (-1: none, kNextInQueue) on the way
 ///   now(connection), url()
+///   kHead, kStudies, kStudyNamed
+///                       the revision and the head of a study; all studies, or the named one
 ///   kReportsSince, kDecisionsSince, kRunningAttempts
 ///                       statements whose joins each engine plans in its own way
+///   write_head          as in sql_rows.hpp
 template <class Engine>
 class SqlStorage : public Storage {
  public:
@@ -86,7 +89,7 @@ class SqlStorage : public Storage {
 
   std::vector<StudyRecord> studies() override {
     return engine_.read([&](Connection& connection) {
-      Query query(connection, KRIGON_STUDY_SELECT "ORDER BY study.name");
+      Query query(connection, Engine::kStudies);
       return all_rows(query, read_study<Query>);
     });
   }
@@ -302,7 +305,7 @@ class SqlStorage : public Storage {
   }
 
   std::pair<StudyHead, std::int64_t> head_of(Connection& connection, std::int64_t study) const {
-    Query query(connection, "SELECT revision, " KRIGON_HEAD_COLUMNS " FROM study WHERE id = ?", study);
+    Query query(connection, Engine::kHead, study);
     if (!query.next()) throw_missing(study);
     return {read_head(query, 1), query.integer(0)};
   }
@@ -337,7 +340,7 @@ class SqlStorage : public Storage {
   }
 
   static std::optional<StudyRecord> study_named(Connection& connection, std::string_view name) {
-    Query query(connection, KRIGON_STUDY_SELECT "WHERE study.name = ?", name);
+    Query query(connection, Engine::kStudyNamed, name);
     return query.next() ? std::optional(read_study(query)) : std::nullopt;
   }
 

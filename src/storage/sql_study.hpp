@@ -12,10 +12,11 @@
 
 namespace krigon::detail {
 
-#define KRIGON_STUDY_SELECT                                                     \
+/// `table`: where a study stands with its head.
+#define KRIGON_STUDY_SELECT(table)                                              \
   "SELECT study.id, study.name, study.revision, study.created, revision.spec, " \
-  "revision.fingerprint, " KRIGON_HEAD_COLUMNS                                  \
-  " FROM study JOIN revision ON revision.study = study.id AND revision.number = study.revision "
+  "revision.fingerprint, " KRIGON_HEAD_COLUMNS " FROM " table                   \
+  " JOIN revision ON revision.study = study.id AND revision.number = study.revision "
 
 inline StudySpec parse_spec(std::string_view text) {
   try {

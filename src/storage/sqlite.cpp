@@ -28,9 +28,37 @@ class SqliteEngine {
       " FROM trial CROSS JOIN attempt ON attempt.trial = trial.id AND attempt.number = trial.attempts "
       "WHERE trial.study = ? AND trial.state = 'running' ORDER BY trial.id";
 
-  static constexpr const char* kInsertEvent =
-      "INSERT INTO event(id, time, kind, trial, attempt, step, detail) VALUES(?, ?, ?, ?, ?, ?, ?)";
-  static void event_written(Connection&, std::int64_t) {}
+  static constexpr const char* kHead =
+      "SELECT revision, " KRIGON_HEAD_COLUMNS " FROM study_head AS study WHERE id = ?";
+  static constexpr const char* kStudies = KRIGON_STUDY_SELECT("study_head AS study") "ORDER BY study.name";
+  static constexpr const char* kStudyNamed =
+      KRIGON_STUDY_SELECT("study_head AS study") "WHERE study.name = ?";
+
+  static void write_head(Connection& connection, std::int64_t study, const Change& change,
+                         const StudyHead& before) {
+    if (!change.head) return;
+    const auto& h = *change.head;
+    if (change.event) {
+      const auto& e = *change.event;
+      Query(connection,
+            "INSERT INTO event(id, time, kind, trial, attempt, step, detail, next_trial, fence, queued, "
+            "running, completed, stopped, failed, cancelled, paused, best_trial, best_value) "
+            "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            pack(study, e.sequence), e.time, e.kind, trial_id(study, e), e.attempt, step_of(change),
+            nullable_text(e.detail), h.next_trial, h.fence, h.queued, h.running, h.completed, h.stopped,
+            h.failed, h.cancelled, h.paused, h.best_trial, h.best_value)
+          .run();
+    }
+    if (h.running_time == before.running_time && h.suggester == before.suggester &&
+        h.suggester_fence == before.suggester_fence && h.suggester_until == before.suggester_until) {
+      return;
+    }
+    Query(connection,
+          "UPDATE study SET running_time = ?, suggester = ?, suggester_fence = ?, suggester_until = ? "
+          "WHERE id = ?",
+          h.running_time, h.suggester, h.suggester_fence, h.suggester_until, study)
+        .run();
+  }
 
   SqliteEngine(const std::string& path, bool create, bool read_only, const Clock& clock)
       : file_(path, create, read_only), clock_(clock) {}
@@ -55,7 +83,7 @@ class SqliteEngine {
 
   /// A writer has the file to itself.
   std::optional<WritableHead> lock(Connection& connection, std::int64_t study, std::int64_t) const {
-    Query query(connection, "SELECT revision, " KRIGON_HEAD_COLUMNS " FROM study WHERE id = ?", study);
+    Query query(connection, kHead, study);
     if (!query.next()) return std::nullopt;
     return WritableHead{read_head(query, 1), query.integer(0), clock_.now(), {}, {}};
   }

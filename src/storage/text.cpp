@@ -1,5 +1,9 @@
 #include "storage/text.hpp"
 
+#include <array>
+#include <functional>
+#include <utility>
+
 #include <fmt/format.h>
 
 #include "krigon/error.hpp"
@@ -26,6 +30,36 @@ json parse_text(std::string_view text, std::string_view what) {
   } catch (const json::exception& e) {
     throw StorageError(fmt::format("the stored {} cannot be read: {}", what, e.what()));
   }
+}
+
+namespace {
+
+struct Parsed {
+  std::string text;
+  Parameters parameters;
+};
+
+/// Where the parameters with this text stand, if they do: one place for each hash, the newest has it.
+Parsed& place_of(std::string_view text) {
+  thread_local std::array<Parsed, 128> places;
+  return places[std::hash<std::string_view>{}(text) % places.size()];
+}
+
+}  // namespace
+
+std::string text_of(const Parameters& parameters) {
+  std::string text = exact_text(to_json(parameters), "a parameter");
+  place_of(text) = {text, parameters};
+  return text;
+}
+
+Parameters parameters_from(std::string_view text) {
+  Parsed& place = place_of(text);
+  if (place.text.empty() || place.text != text) {
+    Parameters parameters = parameters_from_json(json::parse(text));
+    place = {std::string(text), std::move(parameters)};
+  }
+  return place.parameters;
 }
 
 void check_spec(const StudySpec& spec) {

@@ -19,6 +19,12 @@ std::string lenient_text(const nlohmann::json& json);
 /// Throws StorageError, naming `what`, when `text` is no JSON.
 nlohmann::json parse_text(std::string_view text, std::string_view what);
 
+/// A trial's parameters as they are stored, and back. A thread remembers those that it dealt with last:
+/// whoever tells a trial's end has most often written them, or read them, shortly before. The first throws
+/// UsageError for text that is not UTF-8; the second what parameters_from_json() and the JSON parser throw.
+std::string text_of(const Parameters& parameters);
+Parameters parameters_from(std::string_view text);
+
 /// Refuses a study without a name or an objective, or whose text is not UTF-8, with UsageError.
 void check_spec(const StudySpec& spec);
 
