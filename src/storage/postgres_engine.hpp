@@ -20,6 +20,7 @@
 #include "storage/postgres_connection.hpp"
 #include "storage/postgres_schema.hpp"
 #include "storage/postgres_step.hpp"
+#include "storage/postgres_trials.hpp"
 #include "storage/sql_rows.hpp"
 #include "storage/sql_study.hpp"
 
@@ -31,6 +32,7 @@ class PostgresEngine {
  public:
   using Connection = PostgresConnection;
   using Query = PostgresQuery;
+  using Trials = PostgresTrials;
 
   // event.id & 1099511627775 is its sequence: number_of().
   static constexpr const char* kReportsSince =
@@ -42,6 +44,8 @@ class PostgresEngine {
       "SELECT decision.trial, decision.attempt, decision.step, decision.verdict, decision.basis FROM event "
       "JOIN decision ON decision.trial = event.trial AND decision.sequence = event.id & 1099511627775 "
       "WHERE event.id BETWEEN ? AND ? AND event.step IS NOT NULL ORDER BY event.id";
+  static constexpr const char* kAttempts =
+      "SELECT " KRIGON_ATTEMPT_COLUMNS " FROM attempt WHERE trial = ? ORDER BY number";
   static constexpr const char* kRunningAttempts =
       "SELECT " KRIGON_ATTEMPT_COLUMNS
       " FROM trial JOIN attempt ON attempt.trial = trial.id AND attempt.number = trial.attempts "

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 
 #include <fmt/format.h>
 
@@ -96,7 +97,60 @@ inline bool same_metrics(const Metrics& a, const Metrics& b) {
   });
 }
 
-/// Whether update() would change nothing; the other columns never change.
+inline std::optional<std::string_view> nullable(const std::string& text) {
+  return text.empty() ? std::nullopt : std::optional<std::string_view>(text);
+}
+
+/// What a new row of `trial` holds, and its values in that order.
+#define KRIGON_TRIAL_INSERTED                                                                                \
+  "id, study, number, revision, state, front, attempts, losses, outcome, ended_sequence, created, started, " \
+  "ended_at, key, parameters, metrics, reason, sampler, saw_sequence, pending, model, note, parent, "        \
+  "replaces"
+inline auto inserted_values(std::int64_t study, const TrialRecord& t, bool front) {
+  const auto& p = t.proposal;
+  return std::make_tuple(pack(study, t.number), study, t.number, t.revision, to_string(t.state), front,
+                         t.attempts, t.losses, to_string(t.outcome), t.ended_sequence, t.created, t.started,
+                         t.ended_at, nullable(t.key), text_of(t.parameters), nullable_metrics(t.metrics),
+                         std::string_view(t.reason), std::string_view(p.sampler), p.saw_sequence,
+                         pending_text(p), nullable_text(p.model), std::string_view(p.note), p.parent,
+                         p.replaces);
+}
+
+/// What transitions change of it.
+#define KRIGON_TRIAL_UPDATED                                                                          \
+  "state = ?, attempts = ?, losses = ?, outcome = ?, ended_sequence = ?, started = ?, ended_at = ?, " \
+  "metrics = ?, reason = ?, key = ?, loss = ?"
+inline auto updated_values(const TrialRecord& t, const StudySpec& spec) {
+  return std::make_tuple(to_string(t.state), t.attempts, t.losses, to_string(t.outcome), t.ended_sequence,
+                         t.started, t.ended_at, nullable_metrics(t.metrics), std::string_view(t.reason),
+                         nullable(t.key), loss_of(t, spec));
+}
+
+/// What another proposal changes.
+#define KRIGON_TRIAL_REVISED                                                                        \
+  "revision = ?, parameters = ?, sampler = ?, saw_sequence = ?, pending = ?, model = ?, note = ?, " \
+  "parent = ?, replaces = ?"
+inline auto revised_values(const TrialRecord& t) {
+  const auto& p = t.proposal;
+  return std::make_tuple(t.revision, text_of(t.parameters), std::string_view(p.sampler), p.saw_sequence,
+                         pending_text(p), nullable_text(p.model), std::string_view(p.note), p.parent,
+                         p.replaces);
+}
+
+/// An attempt's, behind its trial and number, in the order of KRIGON_ATTEMPT_COLUMNS.
+inline auto attempt_values(const AttemptRecord& a) {
+  return std::make_tuple(std::string_view(a.worker), a.fence, a.lease_until, to_string(a.outcome),
+                         a.exit_code, a.signal, std::string_view(a.host), nullable_text(a.resources),
+                         std::string_view(a.stderr_tail), a.started, a.ended_at);
+}
+
+/// Runs a statement with the values of tuples, one after the other, for its arguments.
+template <class Query, class Connection, class... Tuples>
+void run_with(Connection& connection, const char* sql, const Tuples&... values) {
+  std::apply([&](const auto&... v) { Query(connection, sql, v...).run(); }, std::tuple_cat(values...));
+}
+
+/// Whether an update would change nothing; the other columns never change.
 inline bool same_row(const TrialRecord& a, const TrialRecord& b) {
   return a.number == b.number && a.state == b.state && a.attempts == b.attempts && a.losses == b.losses &&
          a.outcome == b.outcome && a.reason == b.reason && a.ended_sequence == b.ended_sequence &&
@@ -170,21 +224,22 @@ TrialRecord read_trial(const Query& query) {
 }
 
 template <class Query>
-AttemptRecord read_attempt(const Query& query) {
+AttemptRecord read_attempt(const Query& query, int first = 0) {
   AttemptRecord attempt;
-  attempt.trial = number_of(query.integer(0));
-  attempt.number = query.integer(1);
-  attempt.worker = query.text(2);
-  attempt.fence = query.integer(3);
-  attempt.lease_until = query.integer(4);
-  attempt.outcome = outcome_from(query.text(5));
-  attempt.exit_code = nullable_int(query, 6);
-  attempt.signal = nullable_int(query, 7);
-  attempt.host = query.text(8);
-  attempt.resources = nullable_json(query, 9, "resources");
-  attempt.stderr_tail = query.text(10);
-  attempt.started = query.integer(11);
-  attempt.ended_at = query.integer(12);
+  int c = first;
+  attempt.trial = number_of(query.integer(c++));
+  attempt.number = query.integer(c++);
+  attempt.worker = query.text(c++);
+  attempt.fence = query.integer(c++);
+  attempt.lease_until = query.integer(c++);
+  attempt.outcome = outcome_from(query.text(c++));
+  attempt.exit_code = nullable_int(query, c++);
+  attempt.signal = nullable_int(query, c++);
+  attempt.host = query.text(c++);
+  attempt.resources = nullable_json(query, c++, "resources");
+  attempt.stderr_tail = query.text(c++);
+  attempt.started = query.integer(c++);
+  attempt.ended_at = query.integer(c++);
   return attempt;
 }
 

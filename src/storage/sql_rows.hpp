@@ -51,9 +51,7 @@ class SqlRows final : public Rows {
   std::optional<TrialRecord> trial(std::int64_t number) const override {
     if (number < 0 || number > kMaxNumber) return std::nullopt;
     if (read_trial_ && read_trial_->number == number) return read_trial_;
-    Query query(connection_, "SELECT " KRIGON_TRIAL_COLUMNS " FROM trial WHERE id = ?", pack(study_, number));
-    if (!query.next()) return std::nullopt;
-    read_trial_ = read_trial(query);
+    read_trial_ = Engine::Trials::find(connection_, pack(study_, number), read_attempt_);
     return read_trial_;
   }
 
@@ -66,10 +64,7 @@ class SqlRows final : public Rows {
     if (trial < 0 || trial > kMaxNumber) return std::nullopt;
     if (read_attempt_ && read_attempt_->trial == trial && read_attempt_->number == number)
       return read_attempt_;
-    Query query(connection_, "SELECT " KRIGON_ATTEMPT_COLUMNS " FROM attempt WHERE trial = ? AND number = ?",
-                pack(study_, trial), number);
-    if (!query.next()) return std::nullopt;
-    read_attempt_ = read_attempt(query);
+    read_attempt_ = Engine::Trials::attempt(connection_, pack(study_, trial), number);
     return read_attempt_;
   }
 
@@ -107,19 +102,12 @@ class SqlRows final : public Rows {
               change.trial->number)
             .run();
       }
-      if (is_new) {
-        insert(*change.trial, change.front);
-      } else {
-        if (change.revised) revise(*change.trial);
-        if (change.front) {
-          Query(connection_, "UPDATE trial SET front = 1 WHERE id = ?", pack(study_, change.trial->number))
-              .run();
-        }
-        if (!read_trial_ || !same_row(*read_trial_, *change.trial)) update(*change.trial);
+      if (is_new && change.trial->number > kMaxNumber) {
+        throw StorageError("a study cannot have more than 2^40 trials");
       }
-    }
-    if (change.attempt && (!read_attempt_ || !same_row(*read_attempt_, *change.attempt))) {
-      write(*change.attempt);
+      Engine::Trials::write(connection_, study_, change, is_new, read_trial_, read_attempt_, *spec_);
+    } else if (change.attempt) {
+      Engine::Trials::write(connection_, study_, change, false, read_trial_, read_attempt_, *spec_);
     }
     const std::int64_t sequence = change.event ? change.event->sequence : head_.sequence;
     for (const auto& r : change.reports) {
@@ -139,56 +127,6 @@ class SqlRows final : public Rows {
   }
 
  private:
-  void insert(const TrialRecord& t, bool front) {
-    if (t.number > kMaxNumber) throw StorageError("a study cannot have more than 2^40 trials");
-    const auto& p = t.proposal;
-    Query(connection_,
-          "INSERT INTO trial(id, study, number, revision, state, front, attempts, losses, outcome, "
-          "ended_sequence, created, started, ended_at, key, parameters, metrics, reason, sampler, "
-          "saw_sequence, pending, model, note, parent, replaces) "
-          "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-          pack(study_, t.number), study_, t.number, t.revision, to_string(t.state), front, t.attempts,
-          t.losses, to_string(t.outcome), t.ended_sequence, t.created, t.started, t.ended_at,
-          t.key.empty() ? std::nullopt : std::optional(t.key), text_of(t.parameters),
-          nullable_metrics(t.metrics), t.reason, p.sampler, p.saw_sequence, pending_text(p),
-          nullable_text(p.model), p.note, p.parent, p.replaces)
-        .run();
-  }
-
-  void revise(const TrialRecord& t) {
-    const auto& p = t.proposal;
-    Query(connection_,
-          "UPDATE trial SET revision = ?, parameters = ?, sampler = ?, saw_sequence = ?, pending = ?, "
-          "model = ?, note = ?, parent = ?, replaces = ? WHERE id = ?",
-          t.revision, text_of(t.parameters), p.sampler, p.saw_sequence, pending_text(p),
-          nullable_text(p.model), p.note, p.parent, p.replaces, pack(study_, t.number))
-        .run();
-  }
-
-  void update(const TrialRecord& t) {
-    Query(
-        connection_,
-        "UPDATE trial SET state = ?, attempts = ?, losses = ?, outcome = ?, ended_sequence = ?, started = ?, "
-        "ended_at = ?, metrics = ?, reason = ?, key = ?, loss = ? WHERE id = ?",
-        to_string(t.state), t.attempts, t.losses, to_string(t.outcome), t.ended_sequence, t.started,
-        t.ended_at, nullable_metrics(t.metrics), t.reason,
-        t.key.empty() ? std::nullopt : std::optional(t.key), loss_of(t, *spec_), pack(study_, t.number))
-        .run();
-  }
-
-  void write(const AttemptRecord& a) {
-    Query(connection_,
-          "INSERT INTO attempt(trial, number, worker, fence, lease_until, outcome, exit_code, signal, host, "
-          "resources, stderr_tail, started, ended_at) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
-          "ON CONFLICT(trial, number) DO UPDATE SET worker = excluded.worker, fence = excluded.fence, "
-          "lease_until = excluded.lease_until, outcome = excluded.outcome, exit_code = excluded.exit_code, "
-          "signal = excluded.signal, host = excluded.host, resources = excluded.resources, "
-          "stderr_tail = excluded.stderr_tail, started = excluded.started, ended_at = excluded.ended_at",
-          pack(study_, a.trial), a.number, a.worker, a.fence, a.lease_until, to_string(a.outcome),
-          a.exit_code, a.signal, a.host, nullable_text(a.resources), a.stderr_tail, a.started, a.ended_at)
-        .run();
-  }
-
   Connection& connection_;
   std::int64_t study_;
   std::shared_ptr<const StudySpec> spec_;

@@ -46,9 +46,9 @@ inline std::int64_t trial_of(const Command& command) {
 ///   now(connection), url()
 ///   kHead, kStudies, kStudyNamed
 ///                       the revision and the head of a study; all studies, or the named one
-///   kReportsSince, kDecisionsSince, kRunningAttempts
+///   kReportsSince, kDecisionsSince, kAttempts, kRunningAttempts
 ///                       statements whose joins each engine plans in its own way
-///   write_head          as in sql_rows.hpp
+///   Trials, write_head  as in sql_rows.hpp
 template <class Engine>
 class SqlStorage : public Storage {
  public:
@@ -213,16 +213,15 @@ class SqlStorage : public Storage {
   }
 
   std::vector<AttemptRecord> attempts(std::int64_t study, std::int64_t trial) override {
-    return of_trial(study, trial,
-                    "SELECT " KRIGON_ATTEMPT_COLUMNS " FROM attempt WHERE trial = ? ORDER BY number",
-                    read_attempt<Query>);
+    return of_trial<AttemptRecord>(study, trial, Engine::kAttempts,
+                                   [](const Query& query) { return read_attempt(query); });
   }
 
   std::vector<AttemptRecord> running_attempts(std::int64_t study) override {
     return engine_.read([&](Connection& connection) {
       head_of(connection, study);
       Query query(connection, Engine::kRunningAttempts, study);
-      return all_rows(query, read_attempt<Query>);
+      return all_rows<Query, AttemptRecord>(query, [](const Query& row) { return read_attempt(row); });
     });
   }
 

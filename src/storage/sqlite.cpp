@@ -4,6 +4,7 @@
 
 #include "storage/sql_storage.hpp"
 #include "storage/sqlite_file.hpp"
+#include "storage/sqlite_trials.hpp"
 
 namespace krigon::detail {
 namespace {
@@ -12,6 +13,7 @@ class SqliteEngine {
  public:
   using Connection = detail::Connection;
   using Query = detail::Query;
+  using Trials = SqliteTrials;
 
   // The events lead, in their order; CROSS JOIN keeps the planner from turning that around.
   static constexpr const char* kReportsSince =
@@ -23,11 +25,8 @@ class SqliteEngine {
       "SELECT decision.trial, decision.attempt, decision.step, decision.verdict, decision.basis FROM event "
       "CROSS JOIN decision ON decision.trial = event.trial AND decision.sequence = event.sequence "
       "WHERE event.id BETWEEN ? AND ? AND event.step IS NOT NULL ORDER BY event.id";
-  static constexpr const char* kRunningAttempts =
-      "SELECT " KRIGON_ATTEMPT_COLUMNS
-      " FROM trial CROSS JOIN attempt ON attempt.trial = trial.id AND attempt.number = trial.attempts "
-      "WHERE trial.study = ? AND trial.state = 'running' ORDER BY trial.id";
-
+  static constexpr const char* kAttempts = SqliteTrials::kAttempts;
+  static constexpr const char* kRunningAttempts = SqliteTrials::kRunning;
   static constexpr const char* kHead =
       "SELECT revision, " KRIGON_HEAD_COLUMNS " FROM study_head AS study WHERE id = ?";
   static constexpr const char* kStudies = KRIGON_STUDY_SELECT("study_head AS study") "ORDER BY study.name";

@@ -164,8 +164,9 @@ CREATE TABLE worker(
   PRIMARY KEY(study, name)
 ) WITHOUT ROWID;
 )sql"},
-                                                // The head that an event leaves stands in its row, not in one
-                                                // of its own: a page less for each transition to write.
+                                                // Fewer pages for a transition to write: the head that an
+                                                // event leaves stands in the event's row, the newest attempt
+                                                // in its trial's.
                                                 {R"sql(
 ALTER TABLE event ADD COLUMN next_trial INTEGER;
 ALTER TABLE event ADD COLUMN fence INTEGER;
@@ -197,10 +198,28 @@ ALTER TABLE study DROP COLUMN paused;
 ALTER TABLE study DROP COLUMN best_trial;
 ALTER TABLE study DROP COLUMN best_value;
 
+ALTER TABLE trial ADD COLUMN worker TEXT;
+ALTER TABLE trial ADD COLUMN fence INTEGER;
+ALTER TABLE trial ADD COLUMN lease_until INTEGER;
+ALTER TABLE trial ADD COLUMN attempt_outcome TEXT;
+ALTER TABLE trial ADD COLUMN exit_code INTEGER;
+ALTER TABLE trial ADD COLUMN signal INTEGER;
+ALTER TABLE trial ADD COLUMN host TEXT;
+ALTER TABLE trial ADD COLUMN resources TEXT;
+ALTER TABLE trial ADD COLUMN stderr_tail TEXT;
+ALTER TABLE trial ADD COLUMN attempt_started INTEGER;
+ALTER TABLE trial ADD COLUMN attempt_ended INTEGER;
+UPDATE trial SET (worker, fence, lease_until, attempt_outcome, exit_code, signal, host, resources, stderr_tail,
+    attempt_started, attempt_ended) =
+  (SELECT worker, fence, lease_until, outcome, exit_code, signal, host, resources, stderr_tail, started, ended_at
+   FROM attempt WHERE attempt.trial = trial.id AND attempt.number = trial.attempts)
+WHERE attempts > 0;
+DELETE FROM attempt WHERE number = (SELECT attempts FROM trial WHERE trial.id = attempt.trial);
+
 CREATE VIEW study_head AS
 SELECT study.id AS id, name, revision, created, running_time, suggester, suggester_fence, suggester_until,
   coalesce(event.id & 0xffffffffff, 0) AS sequence, coalesce(next_trial, 0) AS next_trial,
-  coalesce(fence, 0) AS fence, coalesce(queued, 0) AS queued, coalesce(running, 0) AS running,
+  coalesce(event.fence, 0) AS fence, coalesce(queued, 0) AS queued, coalesce(running, 0) AS running,
   coalesce(completed, 0) AS completed, coalesce(stopped, 0) AS stopped, coalesce(failed, 0) AS failed,
   coalesce(cancelled, 0) AS cancelled, coalesce(paused, 0) AS paused, coalesce(best_trial, -1) AS best_trial,
   coalesce(best_value, 0.0) AS best_value

@@ -127,23 +127,48 @@ TEST_F(SqliteTest, AFileOfTheFirstSchemaKeepsItsTrials) {
     Connection connection(path, Connection::Mode::create);
     migrate(connection, migrations().first(1));
     connection.execute(
-        fmt::format("INSERT INTO study(name, revision, created, next_trial, sequence, queued, completed) "
-                    "VALUES('old', 1, 1, 2, 2, 1, 1);"
-                    "INSERT INTO revision VALUES(1, 1, '{}', NULL, 1);",
-                    to_json(small_spec("old")).dump())
+        fmt::format(
+            "INSERT INTO study(name, revision, created, next_trial, sequence, fence, queued, completed, "
+            "best_trial, best_value) VALUES('old', 1, 1, 2, 3, 2, 1, 1, 0, 0.25);"
+            "INSERT INTO study(name, revision, created) VALUES('empty', 1, 1);"
+            "INSERT INTO revision SELECT id, 1, '{}', NULL, 1 FROM study;",
+            to_json(small_spec("old")).dump())
             .c_str());
-    for (const auto* row : {"1 << 40, 1, 0, 1, 'completed', 0, 1, 0, 'completed', 2, 1, 1, 1, NULL, "
+    for (const auto* row : {"1 << 40, 1, 0, 1, 'completed', 0, 2, 1, 'completed', 3, 1, 1, 1, NULL, "
                             "'{\"kind\":\"a\",\"n\":1,\"x\":0.5}', '{\"loss\":0.25}', ''",
                             "1 << 40 | 1, 1, 1, 1, 'queued', 1, 0, 0, 'none', 0, 1, 0, 0, NULL, "
                             "'{\"kind\":\"b\",\"n\":2,\"x\":0.5}', NULL, ''"}) {
       connection.execute(
           fmt::format("INSERT INTO trial VALUES({}, 'random', 0, NULL, NULL, '')", row).c_str());
     }
+    connection.execute(
+        "INSERT INTO attempt VALUES"
+        "(1 << 40, 1, 'first', 1, 9, 'lost', NULL, 9, 'h', NULL, 'killed', 1, 2), "
+        "(1 << 40, 2, 'second', 2, 9, 'completed', 0, NULL, 'h', '{\"gpus\":[1]}', '', 3, 4);"
+        "INSERT INTO event(id, time, kind, trial, attempt) VALUES"
+        "(1 << 40 | 1, 1, 'created', 1 << 40, 1), (1 << 40 | 2, 1, 'created', 1 << 40 | 1, 0), "
+        "(1 << 40 | 3, 4, 'completed', 1 << 40, 2)");
   }
   const auto storage = open_storage(path);
   const auto study = storage->find_study("old").value();
   EXPECT_EQ(study.head.completed, 1);
+  EXPECT_EQ(study.head.queued, 1);
   EXPECT_EQ(study.head.paused, 0);
+  EXPECT_EQ(study.head.sequence, 3);
+  EXPECT_EQ(study.head.fence, 2);
+  EXPECT_EQ(study.head.best_trial, 0);
+  EXPECT_EQ(study.head.best_value, 0.25);
+  const auto empty = storage->find_study("empty").value().head;
+  EXPECT_EQ(empty.next_trial, 0);
+  EXPECT_EQ(empty.best_trial, -1);
+  const auto attempts = storage->attempts(study.id, 0);
+  ASSERT_EQ(attempts.size(), 2u);
+  EXPECT_EQ(attempts[0].worker, "first");
+  EXPECT_EQ(attempts[0].stderr_tail, "killed");
+  EXPECT_EQ(attempts[0].signal, 9);
+  EXPECT_EQ(attempts[1].worker, "second");
+  EXPECT_EQ(attempts[1].outcome, Outcome::completed);
+  EXPECT_EQ(attempts[1].resources.at("gpus").at(0), 1);
   const auto trials = storage->trials(study.id, {});
   ASSERT_EQ(trials.size(), 2u);
   EXPECT_EQ(trials[0].state, TrialState::completed);
