@@ -168,7 +168,15 @@ sqlite3_stmt* Connection::prepared(const char* sql) {
 }
 
 void Connection::rollback() noexcept {
-  if (getpid() == owner_ && in_transaction()) sqlite3_exec(db_, "ROLLBACK", nullptr, nullptr, nullptr);
+  if (getpid() != owner_ || !in_transaction()) return;
+  try {
+    // Each reader's transaction ends so.
+    auto* const statement = prepared("ROLLBACK");
+    sqlite3_step(statement);
+    sqlite3_reset(statement);
+  } catch (...) {
+    sqlite3_exec(db_, "ROLLBACK", nullptr, nullptr, nullptr);
+  }
 }
 
 Query::~Query() {

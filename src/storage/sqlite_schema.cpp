@@ -216,6 +216,14 @@ UPDATE trial SET (worker, fence, lease_until, attempt_outcome, exit_code, signal
 WHERE attempts > 0;
 DELETE FROM attempt WHERE number = (SELECT attempts FROM trial WHERE trial.id = attempt.trial);
 
+DROP INDEX trial_open;
+ALTER TABLE trial RENAME COLUMN state TO old_state;
+ALTER TABLE trial ADD COLUMN state TEXT NOT NULL DEFAULT 'queued';
+UPDATE trial SET state = old_state;
+ALTER TABLE trial DROP COLUMN old_state;
+CREATE INDEX trial_open ON trial(study, state, front DESC, id)
+  WHERE state = 'queued' OR state = 'running' OR state = 'paused';
+
 CREATE VIEW study_head AS
 SELECT study.id AS id, name, revision, created, running_time, suggester, suggester_fence, suggester_until,
   coalesce(event.id & 0xffffffffff, 0) AS sequence, coalesce(next_trial, 0) AS next_trial,
