@@ -16,8 +16,8 @@ double quantile(std::vector<double> values, double q);
 
 /// A study of ten parameters.
 StudySpec spec(const std::string& name = "bench");
-/// One trial from ask to tell: two durable transactions.
-void cycle(Storage& storage, std::int64_t study, int i);
+/// One trial from ask to tell: two durable transactions, and one more where it reports.
+void cycle(Storage& storage, std::int64_t study, int i, bool reports = false);
 
 struct Crowd {
   double seconds = 0, worst_ms = 0, p99_ms = 0;

@@ -131,7 +131,10 @@ void growth(const fs::path& folder, const std::vector<int>& sizes) {
   const fs::path shared = fs::is_directory("/dev/shm") ? "/dev/shm" : folder;
   const auto filled = shared / fmt::format("krigon-bench-{}.db", getpid());
   const auto path = folder / "growth.db";
-  fmt::print("a study grows; medians; memory is the most that a command took\n");
+  auto grows = spec();
+  grows.early_stopping.type = "asha";
+  grows.early_stopping.max_steps = 9;
+  fmt::print("a study with asha grows; medians; memory is the most that a command took\n");
   fmt::print("{:>9} {:>8} {:>8} {:>8} {:>8} {:>10} {:>10} {:>9} {:>12}\n", "trials", "file MB", "open ms",
              "status", "best ms", "first ask s", "ask+tell ms", "memory MB", "in storage ms");
   Row row;
@@ -140,8 +143,8 @@ void growth(const fs::path& folder, const std::vector<int>& sizes) {
     {
       const auto store = open_storage(filled.string());
       const auto found = store->find_study("bench");
-      const auto study = found ? found->id : store->create_study(spec(), nullptr).id;
-      for (; trials < size; ++trials) cycle(*store, study, trials);
+      const auto study = found ? found->id : store->create_study(grows, nullptr).id;
+      for (; trials < size; ++trials) cycle(*store, study, trials, true);
     }
     fs::copy_file(filled, path, fs::copy_options::overwrite_existing);
     row = measure(path);

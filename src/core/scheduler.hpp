@@ -36,7 +36,8 @@ struct Continuation {
 /// Decides from reports whether a trial goes on. Contract (tests/conformance/scheduler):
 /// - observe() is fed every report of the objective once, in the order in which they were written,
 ///   when resumed from the store as when live; judge() then answers for that trial. Reports that
-///   come late, in bursts (skipping steps) or never do no harm.
+///   come late, in bursts (skipping steps) or never do no harm. Whoever comes to a study of very many
+///   trials is fed the newest (History::Window) and those that have not ended.
 /// - A new attempt withdraws what earlier ones reported from its own first step on: one that began anew
 ///   withdraws all, one that went on from a checkpoint leaves what stands below.
 /// - observe_state() is fed the states that trials are in, in any grain: one that was left again before

@@ -119,6 +119,12 @@ class StudyManager {
   std::int64_t stop_paused();
   Asked asked(Applied applied, bool repeated) const;
   void feed_scheduler_locked();
+  /// Of a study of very many trials a scheduler is fed what a sampler sees (History): the newest, from about
+  /// the time on when the first of them began, and the older ones that have not ended. Reading all that
+  /// millions ever reported would take minutes, for thresholds that come out the same.
+  void begin_judging_locked();
+  void observe_locked(const ReportRecord& report);
+  void remember_locked(const DecisionRecord& decision);
   bool feed_portion_locked();  ///< whether there is more
 
   std::shared_ptr<Storage> storage_;
@@ -137,6 +143,8 @@ class StudyManager {
   std::unique_ptr<Scheduler> scheduler_;
   std::int64_t judged_sequence_ = 0;
   std::set<std::int64_t> completed_;  ///< told to the scheduler already
+  /// The last report, as (attempt, step), of older trials that the scheduler was fed at the beginning.
+  std::map<std::int64_t, std::pair<std::int64_t, std::int64_t>> fed_;
   /// (trial, attempt) told to stop or pause
   std::map<std::pair<std::int64_t, std::int64_t>, Verdict> stopped_;
 };

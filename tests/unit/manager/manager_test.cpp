@@ -106,6 +106,40 @@ TEST(Manager, ProposalsRecordWhatTheySaw) {
   EXPECT_EQ(c.trial.proposal.sampler, "echo");
 }
 
+TEST(Manager, OfVeryManyTrialsTheNewestAndTheOpenOnesAreJudgedBy) {
+  constexpr std::int64_t kTrials = 80'000, kWindow = 50'000;
+  Fixture f;
+  const auto begin = [&] {
+    CreateTrial create;
+    create.parameters = {{"x", 0.5}};
+    create.worker = "w";
+    create.proposal.saw_sequence = f.storage->head(1).sequence;
+    return f.storage->apply(1, create).attempt->fence;
+  };
+  const auto end = [&](std::int64_t trial, std::int64_t fence) {
+    f.storage->apply(1, CompleteTrial{trial, fence, {{"loss", 0.1}}, {}});
+  };
+  const auto report = [&](std::int64_t trial, std::int64_t fence, std::int64_t step) {
+    f.storage->apply(1, ReportStep{trial, fence, step, {{"loss", 0.1}, {"accuracy", 0.9}}});
+  };
+  const auto oldest = begin();
+  report(0, oldest, 1);
+  for (std::int64_t i = 1; i < kTrials; ++i) {
+    const auto fence = begin();
+    if (i == 10 || i == 60'000) report(i, fence, 1);
+    if (i == 60'000) report(0, oldest, 2);
+    end(i, fence);
+  }
+  EXPECT_EQ(f.manager->report(0, oldest, 3, {{"loss", 0.2}}).verdict, Verdict::go_on);
+  EXPECT_THAT(f.scheduler->seen,
+              ElementsAre(std::pair(0, 1), std::pair(0, 2), std::pair(0, 3), std::pair(60'000, 1)));
+  const auto [first, last] =
+      std::minmax_element(f.scheduler->completed.begin(), f.scheduler->completed.end());
+  EXPECT_LE(*first, kWindow);
+  EXPECT_GE(*first, kWindow - 1);
+  EXPECT_EQ(*last, kTrials - 1);
+}
+
 TEST(Manager, ANewManagerGoesOnExactlyWhereTheOldOneWas) {
   Fixture whole;
   std::vector<double> expected;
