@@ -23,6 +23,8 @@ FENCE = re.compile(r"^```(.*)$")
 FILES = {"yaml", "cpp", "cmake", "python", "sh", "json"}
 # Not run here, because this test is a part of what they run.
 RUN_ELSEWHERE = {"scripts/test", "scripts/setup"}
+# What needs a cluster: run, and what follows in its block, where the environment names one.
+SLURM = re.compile(r"squeue|--engine slurm(?!.*--dry-run)", re.DOTALL)
 # Trials that a block may take: the words have to hold, not the search.
 ENVIRONMENT = {"KRIGON_QUICKSTART_TRIALS": "4", "NO_COLOR": "1", "TERM": "dumb"}
 
@@ -119,6 +121,9 @@ def main():
                     file.write("\n".join(lines) + "\n")
             elif kind == "console":
                 for command, promised in commands(lines):
+                    if SLURM.search(command) and "SLURM_CONF" not in os.environ:
+                        print(f"{where}: {command}: not run: no Slurm cluster")
+                        break
                     good = run(command, promised, folder, source, where) and good
                     executed += 1
             elif kind != "text":
