@@ -23,9 +23,15 @@ struct WritableHead {
 /// A study's rows within one transaction: what the state machine reads, and where its changes go.
 /// What it read it remembers, so that rows which a change leaves as they were are not written.
 ///
-/// Engine has types Connection and Query: a statement with ? for its arguments, bound, stepped and read; and
-/// write_head(connection, study, change, before), which writes the change's event and the head that it
-/// leaves.
+/// Engine has types Connection, Query (a statement with ? for its arguments, bound, stepped and read) and
+/// Trials, the tables of trials and attempts, where pack(study, number) is a trial's key:
+///
+///   find(connection, key, newest)     the trial; may read its newest attempt on the way
+///   attempt(connection, key, number)
+///   write(connection, study, change, is_new, was, was_attempt, spec)
+///                                     the change's trial and attempt, where they differ from what was read
+///
+/// and write_head(connection, study, change, before): the change's event and the head that it leaves.
 template <class Engine>
 class SqlRows final : public Rows {
  public:

@@ -65,8 +65,8 @@ void SqliteTrials::write(Connection& connection, std::int64_t study, const Chang
         connection,
         "INSERT INTO attempt(trial, number, worker, fence, lease_until, outcome, exit_code, signal, "
         "host, resources, stderr_tail, started, ended_at) SELECT " KRIGON_NEWEST_ATTEMPT
-        " FROM trial WHERE id = ? AND attempts > 0",
-        key);
+        " FROM trial WHERE id = ? AND attempts BETWEEN 1 AND ?",
+        key, std::tuple{change.attempt->number - 1});
   }
   if (change.revised) {
     run_with<Query>(connection, "UPDATE trial SET " KRIGON_TRIAL_REVISED " WHERE id = ?",
