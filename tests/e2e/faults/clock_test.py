@@ -8,6 +8,7 @@ import sqlite3
 import time
 import unittest
 
+from figures import say
 from support import StudyTest
 
 A_DAY = 86_400 * 1_000_000
@@ -32,7 +33,7 @@ class SetBack(StudyTest):
         took = time.monotonic() - began
         told = self.lines("trials", "study.yaml", "--storage", "krigon.db", "--json")
         self.assertEqual([(t["state"], t["attempts"]) for t in told], [("completed", 2)] + [("completed", 1)] * 7)
-        print(f"\nleases on a trial and on the proposing that end a day ahead held the study up for {took:.1f} s", flush=True)
+        say(f"\nleases on a trial and on the proposing that end a day ahead held the study up for {took:.1f} s")
 
     def running(self):
         """None as long as there is no study."""

@@ -16,6 +16,7 @@ import tempfile
 import time
 import unittest
 
+from figures import say
 from proxy import Cut, Proxy
 from server import Server
 
@@ -94,10 +95,10 @@ class Cuts(unittest.TestCase):
 
     def figures(self, what, counts, results):
         refused = sum(code != 0 for code, _ in results)
-        print(f"{what}: {len(counts)} connection(s), {sum(c['client'] for c in counts)} messages of the client, "
+        say(f"{what}: {len(counts)} connection(s), {sum(c['client'] for c in counts)} messages of the client, "
               f"{sum(c['server'] for c in counts)} of the server; cut at {len(results)} points: "
               f"{len(results) - refused} done all the same, {refused} refused in words; the longest took "
-              f"{max(seconds for _, seconds in results):.1f} s", flush=True)
+              f"{max(seconds for _, seconds in results):.1f} s")
 
     def ends_of(self, study):
         """Of trial 0: the events since it was made."""
@@ -172,7 +173,7 @@ class Cuts(unittest.TestCase):
                 break
         self.assertEqual(done.returncode, 0, done.stderr)
         outcomes = self.server.rows("SELECT outcome, count(*) FROM attempt WHERE worker <> 'client' GROUP BY 1 ORDER BY 1")
-        print(f"seed {seed}: {proxy.cuts} cuts of {len(proxy.counts)} connections under {starts} worker(s), attempts {outcomes}", flush=True)
+        say(f"seed {seed}: {proxy.cuts} cuts of {len(proxy.counts)} connections under {starts} worker(s), attempts {outcomes}")
         self.assertGreater(proxy.cuts, 3)
         ends = self.server.numbers("SELECT trial & 1099511627775, count(*) FROM event WHERE kind IN ('completed', 'failed') GROUP BY 1 ORDER BY 1")
         self.assertEqual(ends, [[n, 1] for n in range(trials)])

@@ -7,6 +7,7 @@ import re
 import subprocess
 import unittest
 
+from figures import say
 from support import StudyTest
 
 TOLD = re.compile(r"^\d\d:\d\d:\d\d trial (\d+) completed: loss (\S+?),? ", re.MULTILINE)
@@ -42,6 +43,10 @@ class Disk(StudyTest):
         return subprocess.run([os.environ["KRIGON"], "run", "study.yaml", "--storage", self.store],
                               cwd=self.folder, env=self.environment(), capture_output=True, encoding="utf-8", timeout=240, check=False)
 
+    def without_folder(self, said):
+        """Which is another each time."""
+        return said.replace(str(self.folder) + "/", "")
+
     def trials(self):
         return {t["trial"]: t for t in self.lines("trials", "study.yaml", "--storage", self.store, "--json")}
 
@@ -50,7 +55,7 @@ class Disk(StudyTest):
         full = self.run_study()
         self.assertEqual(full.returncode, 5, full.stderr)
         said = full.stderr.splitlines()[-1]
-        print(f"\non a disk of 3 MB: {said}")
+        say(f"\non a disk of 3 MB: {self.without_folder(said)}")
         self.assertIn(str(self.store), said)
         self.assertIn("no room left", said)
         told = {int(trial): float(loss) for trial, loss in TOLD.findall(full.stderr)}
@@ -70,7 +75,7 @@ class Disk(StudyTest):
         for trial, loss in told.items():
             self.assertEqual(after[trial]["metrics"]["loss"], loss)
             self.assertEqual(after[trial]["attempts"], before[trial]["attempts"])
-        print(f"told before it was full: {len(told)} trials, all there; the study went on to its 60", flush=True)
+        say(f"told before it was full: {len(told)} trials, all there; the study went on to its 60")
 
     def test_what_can_only_be_read_is_read_and_refused_in_words(self):
         self.mount("8m")
@@ -80,13 +85,13 @@ class Disk(StudyTest):
         self.assertEqual(self.json("status", "study.yaml", "--storage", self.store)["completed"], 2)
         self.assertEqual(len(self.trials()), 2)
         told = self.krigon("delete", "study.yaml", "--yes", "--storage", self.store, code=5).stderr.strip()
-        print(f"\non a disk that can only be read: {told}", flush=True)
+        say(f"\non a disk that can only be read: {self.without_folder(told)}")
         self.assertIn(str(self.store), told)
         self.assertIn("cannot be changed", told)
         self.write("study.yaml", self.study)
         refused = self.run_study()
         said = refused.stderr.splitlines()[-1]
-        print(f"and: {said}", flush=True)
+        say(f"and: {self.without_folder(said)}")
         self.assertEqual(refused.returncode, 5, refused.stderr)
         self.assertIn(str(self.store), said)
         self.assertRegex(said, "read-only|written")
@@ -103,7 +108,7 @@ class Disk(StudyTest):
             _, err = each.communicate(timeout=240)
             self.assertEqual(each.returncode, 0, err)
             told.append([int(trial) for trial, _ in TOLD.findall(err)])
-        print(f"\ntwo at once: one told {len(told[0])} trials, the other {len(told[1])}", flush=True)
+        say(f"\ntwo at once: one told {len(told[0])} trials, the other {len(told[1])}")
         self.assertEqual(sorted(told[0] + told[1]), list(range(60)))
         self.assertTrue(told[0] and told[1], "one did all the work")
         after = self.trials()

@@ -16,6 +16,8 @@ import tempfile
 import time
 import unittest
 
+from figures import say
+
 KRIGON = os.environ["KRIGON"]
 KILLS = 50
 TRIALS = 60
@@ -81,7 +83,7 @@ def essence(records):
 class KillTest(unittest.TestCase):
     def test_fifty_kills_lose_nothing(self):
         seed = int(os.environ.get("KRIGON_TEST_SEED", time.time_ns() % 1_000_000))
-        print(f"seed {seed} (KRIGON_TEST_SEED repeats it)")
+        say(f"seed {seed} (KRIGON_TEST_SEED repeats it)")
         rng = random.Random(seed)
         with tempfile.TemporaryDirectory() as name:
             folder = pathlib.Path(name)
@@ -127,7 +129,7 @@ class KillTest(unittest.TestCase):
     def check_the_end(self, folder, kills):
         final = trials(folder)
         states = [t["state"] for t in final]
-        print(f"{kills} kills, {len(final)} trials: {states.count('completed')} completed, {states.count('stopped')} stopped")
+        say(f"{kills} kills, {len(final)} trials: {states.count('completed')} completed, {states.count('stopped')} stopped")
         self.assertEqual(sorted(t["trial"] for t in final), list(range(TRIALS)))
         self.assertEqual(states.count("completed") + states.count("stopped"), TRIALS)
         self.assertGreater(states.count("stopped"), 0, "early stopping took no part")
@@ -137,7 +139,7 @@ class KillTest(unittest.TestCase):
         ends = dict(db.execute("SELECT trial & 0xffffffffff, count(*) FROM event WHERE kind IN ('completed', 'stopped', 'failed') GROUP BY 1"))
         self.assertEqual(ends, {n: 1 for n in range(TRIALS)}, "a trial was counted twice or not at all")
         lost = db.execute("SELECT count(*) FROM event WHERE kind = 'requeued'").fetchone()[0]
-        print(f"{lost} running trials were lost and run again")
+        say(f"{lost} running trials were lost and run again")
         self.assertGreater(lost, 5, "the kills hardly ever hit a running trial")
 
         with tempfile.TemporaryDirectory() as other:

@@ -9,6 +9,7 @@ import subprocess
 import time
 import unittest
 
+from figures import say
 from support import StudyTest, processes_with
 
 MEGABYTES = int(os.environ.get("KRIGON_FLOOD_MEGABYTES", "200"))
@@ -100,7 +101,6 @@ class Misbehaviour(StudyTest):
         began = time.monotonic()
         trials, said, peak, code = self.run_kinds(list(EXPECTED))
         took = time.monotonic() - began
-        print()
         for kind, (outcome, words) in EXPECTED.items():
             trial = trials[kind]
             mine = re.compile(rf"^.{{8}} trial {trial['trial']}\b(?! started)")
@@ -110,11 +110,11 @@ class Misbehaviour(StudyTest):
                 self.assertIn(words, " ".join(spoken) + trial["reason"])
                 if outcome == "completed":
                     self.assertEqual(trial["metrics"]["loss"], 1)
-            print(ascii(f"{kind}: {outcome}: {' '.join(line[9:] for line in spoken)[:200]}")[1:-1])
+            say(ascii(f"{kind}: {outcome}: {' '.join(line[9:] for line in spoken)[:200]}")[1:-1])
         self.assertEqual(code, 0, said)
         kept = {name: self.output_of(trials["flood"]["trial"], name) for name in ("stdout.log", "stderr.log")}
-        print(f"two floods of {MEGABYTES} MB: {kept} bytes kept; {took:.1f} s in all; most memory {peak / 2**20:.1f} MB, "
-              f"with one good trial alone {alone / 2**20:.1f} MB", flush=True)
+        say(f"two floods of {MEGABYTES} MB: {kept} bytes kept; {took:.1f} s in all; most memory {peak / 2**20:.1f} MB, "
+              f"with one good trial alone {alone / 2**20:.1f} MB")
         for size in kept.values():
             self.assertLess(size, 65 * 2**20)
         # Neither what is printed nor a line of 100 MB is ever held.
@@ -132,7 +132,7 @@ class Misbehaviour(StudyTest):
         self.assertEqual(code, 0)
         self.assertEqual({k: t["outcome"] for k, t in trials.items()}, {"deaf": "timed_out", "good": "completed"})
         self.assertIn("time-out", trials["deaf"]["reason"])
-        print(f"\ndeaf: {trials['deaf']['reason']}; killed {took:.1f} s after the study began", flush=True)
+        say(f"\ndeaf: {trials['deaf']['reason']}; killed {took:.1f} s after the study began")
         self.assertGreater(took, 2)
 
 

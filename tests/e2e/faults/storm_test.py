@@ -17,6 +17,7 @@ import tempfile
 import time
 import unittest
 
+from figures import say
 from server import Server
 from support import processes_with
 
@@ -111,7 +112,7 @@ class Storm(unittest.TestCase):
             self.start_worker()
 
     def test_nothing_that_was_told_is_lost_or_there_twice(self):
-        print(f"seed {self.seed} (KRIGON_TEST_SEED repeats it): {WORKERS} workers of {SLOTS} for {SECONDS:g} s", flush=True)
+        say(f"seed {self.seed} (KRIGON_TEST_SEED repeats it): {WORKERS} workers of {SLOTS} for {SECONDS:g} s")
         (self.folder / "study.yaml").write_text(STUDY % (LONGEST / 5, LONGEST, TRIAL, self.folder / "trials.log"))
         self.start_worker()
         end = time.monotonic() + 60
@@ -236,14 +237,14 @@ class Storm(unittest.TestCase):
 
     def print_figures(self):
         pauses = self.longest_pauses()
-        print(f"kills: {len(self.kills['worker'])} of workers, {len(self.kills['suggester'])} of the suggester, "
+        say(f"kills: {len(self.kills['worker'])} of workers, {len(self.kills['suggester'])} of the suggester, "
               f"{len(self.kills['server'])} of the server (away for {min(self.away):.1f} to {max(self.away):.1f} s)")
-        print(f"workers that gave up by themselves: {len(self.gave_up)}, exit statuses {sorted(set(self.gave_up))}")
-        print(f"trials: {self.made} made, {self.counted}; {self.told} tells witnessed")
-        print(f"events: {self.events}, {self.events / self.seconds:.0f} a second over {self.seconds:.0f} s")
-        print(f"attempts by outcome: {self.outcomes}; {self.requeued} trials put back")
-        print(f"longest pause between two ends around a kill of the server: {max(pauses):.1f} s "
-              f"(median {sorted(pauses)[len(pauses) // 2]:.1f} s)", flush=True)
+        say(f"workers that gave up by themselves: {len(self.gave_up)}, exit statuses {sorted(set(self.gave_up))}")
+        say(f"trials: {self.made} made, {self.counted}; {self.told} tells witnessed")
+        say(f"events: {self.events}, {self.events / self.seconds:.0f} a second over {self.seconds:.0f} s")
+        say(f"attempts by outcome: {self.outcomes}; {self.requeued} trials put back")
+        say(f"longest pause between two ends around a kill of the server: {max(pauses):.1f} s "
+              f"(median {sorted(pauses)[len(pauses) // 2]:.1f} s)")
         for kind, hits in self.kills.items():
             self.assertGreater(len(hits), 0, f"no {kind} was killed")
         self.assertGreater(self.requeued, 0, "no kill hit a running trial")
