@@ -1,6 +1,8 @@
+#include <algorithm>
+#include <chrono>
 #include <csignal>
-#include <cstdlib>
 #include <ostream>
+#include <string>
 
 #include <fmt/format.h>
 
@@ -11,6 +13,7 @@
 #include "cli/study_option.hpp"
 #include "cli/trial_text.hpp"
 #include "cli/values.hpp"
+#include "core/quantity.hpp"
 #include "core/url.hpp"
 #include "krigon/error.hpp"
 #include "render/human.hpp"
@@ -27,6 +30,19 @@ struct Options {
   bool quiet = false;
   bool json = false;
 };
+
+/// What $KRIGON_LEASE says, if it says anything.
+void set_leases(const std::string& text, RunOptions& run) {
+  if (text.empty()) return;
+  const auto lease = parse_duration(text);
+  if (!lease || *lease < std::chrono::seconds(1) || *lease > std::chrono::hours(24)) {
+    throw UsageError(fmt::format(
+        "the environment variable KRIGON_LEASE is '{}'; allowed: a duration from 1s to 24h, such as 30s",
+        text));
+  }
+  run.lease = std::chrono::microseconds(*lease).count();
+  run.lead_lease = std::min(run.lead_lease, run.lease);
+}
 
 int work(const Options& options, Context& context) {
   OpenStudy study = open_or_create_study(context, options.study);
@@ -52,7 +68,8 @@ int work(const Options& options, Context& context) {
   run.interrupts = [] { return Interrupts::count(); };
   run.wake_fd = interrupts.wake_fd();
   run.slots = options.parallel.value_or(1);
-  if (const char* file = std::getenv("KRIGON_HEARTBEAT_FILE")) run.heartbeat_file = file;
+  run.heartbeat_file = context.variable("KRIGON_HEARTBEAT_FILE");
+  set_leases(context.variable("KRIGON_LEASE"), run);
   RunResult result;
   {
     RunDisplay display(context, study.record, interrupts, options.quiet);

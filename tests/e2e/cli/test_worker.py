@@ -105,6 +105,9 @@ class Workers(StudyTest):
         self.assertIn("there is no store", self.krigon("worker", "--storage", "none.db", "--study", "x", code=3).stderr)
         self.write("told.yaml", self.study.replace("trial:\n  command: [sh, trial.sh, \"{x}\"]\n  cwd: study\n  grace: 2s\n", ""))
         self.assertIn("ask and tell", self.krigon("worker", "told.yaml", code=2).stderr)
+        for lease in ("soon", "0.9s", "25h"):
+            self.assertIn(f"KRIGON_LEASE is '{lease}'; allowed: a duration from 1s to 24h",
+                          self.krigon("worker", "study.yaml", code=2, KRIGON_LEASE=lease).stderr)
 
 
 @unittest.skipUnless((SERVER / ".s.PGSQL.5432").exists(), "no PostgreSQL server is installed")
