@@ -62,6 +62,8 @@ class SqlStorage : public Storage {
     check_spec(spec);
     const auto text = to_json(spec).dump();
     const auto print = fingerprint_text(fingerprint);
+    // A change whose answer was lost is made again: a study of that very moment is the one made before.
+    std::vector<TimeUs> moments;
     return engine_.write([&](Connection& connection) {
       const auto now = engine_.now(connection);
       std::optional<std::int64_t> id;
@@ -73,12 +75,15 @@ class SqlStorage : public Storage {
         while (made.next()) id = made.integer(0);
       }
       if (!id) {
+        auto stands = study_named(connection, spec.name);
+        if (stands && std::count(moments.begin(), moments.end(), stands->created) > 0) return *stands;
         throw ConflictError(fmt::format("there is already a study named \"{}\" in {}", spec.name, url()));
       }
       Query(connection,
             "INSERT INTO revision(study, number, spec, fingerprint, created) VALUES(?, 1, ?, ?, ?)", *id,
             text, print, now)
           .run();
+      moments.push_back(now);
       return *study_named(connection, spec.name);
     });
   }
@@ -95,8 +100,12 @@ class SqlStorage : public Storage {
   }
 
   void delete_study(std::int64_t study) override {
+    bool deleted = false;  // and the answer lost
     engine_.write([&](Connection& connection) {
-      if (!engine_.lock(connection, study, -1)) throw_missing(study);
+      if (!engine_.lock(connection, study, -1)) {
+        if (deleted) return true;
+        throw_missing(study);
+      }
       const auto first = pack(study, 0), last = pack(study, kMaxNumber);
       Query(connection, "DELETE FROM event WHERE id BETWEEN ? AND ?", first, last).run();
       Query(connection, "DELETE FROM report WHERE trial BETWEEN ? AND ?", first, last).run();
@@ -107,6 +116,7 @@ class SqlStorage : public Storage {
       Query(connection, "DELETE FROM worker WHERE study = ?", study).run();
       Query(connection, "DELETE FROM revision WHERE study = ?", study).run();
       Query(connection, "DELETE FROM study WHERE id = ?", study).run();
+      deleted = true;
       return true;
     });
   }

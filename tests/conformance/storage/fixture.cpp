@@ -169,7 +169,8 @@ std::string postgres_url(const fs::path& folder) {
   return fmt::format("postgresql://krigon@/{}?host={}", name, postgres_folder().string());
 }
 
-/// By the process that made them alone, not by its children.
+}  // namespace
+
 void drop_databases() {
   static const pid_t owner = getpid();
   if (getpid() != owner) return;
@@ -182,8 +183,6 @@ void drop_databases() {
   }
   databases().clear();
 }
-
-}  // namespace
 
 StorageTest::StorageTest() {
   if (!GetParam().available()) return;

@@ -98,5 +98,7 @@ class StorageTest : public ::testing::TestWithParam<Implementation> {
 /// "memory", "sqlite", "postgresql".
 std::string implementation_name(const ::testing::TestParamInfo<Implementation>& info);
 const std::vector<Implementation>& implementations();
+/// What implementations' URLs made; by the process that made it alone, not by its children.
+void drop_databases();
 
 }  // namespace krigon::testing
