@@ -133,6 +133,7 @@ struct ReleaseTrial {
 struct CancelTrial {
   std::int64_t trial = 0;
   std::string reason;
+  bool if_queued = false;  ///< refused where someone runs it, or it is paused
 };
 
 /// Keeps what a scheduler decided.

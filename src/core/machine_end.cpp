@@ -122,6 +122,10 @@ Result apply(const Rows& rows, const CancelTrial& c, TimeUs now) {
   auto attempt = trial->attempts > 0 ? rows.attempt(c.trial, trial->attempts) : std::nullopt;
   if (trial->state == TrialState::cancelled) return unchanged(std::move(*trial), std::move(attempt));
   if (ended(trial->state)) return already(*trial, "cancelled");
+  if (c.if_queued && trial->state != TrialState::queued) {
+    return refuse(RefusalKind::conflict,
+                  fmt::format("trial {} is {}, not queued", c.trial, to_string(trial->state)));
+  }
   Step step(rows, now);
   if (trial->state == TrialState::running) {
     attempt->outcome = Outcome::cancelled;

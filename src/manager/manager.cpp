@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "core/machine.hpp"
 #include "core/perturb.hpp"
 #include "core/random.hpp"
@@ -287,13 +289,35 @@ std::int64_t StudyManager::settle() {
 }
 
 std::int64_t StudyManager::settle_beyond(std::optional<std::int64_t> budget) {
-  if (storage_->head(study_.id).paused == 0) return 0;
-  if (!budget) {
+  const StudyHead head = storage_->head(study_.id);
+  if (head.paused + head.queued == 0) return 0;
+  // A budget of this manager's own says nothing of what others are to run.
+  const bool shared = !budget;
+  if (shared) {
     const auto stored = storage_->find_study(study_.name);
     if (!stored || !stored->spec.budget.trials) return 0;
     budget = stored->spec.budget.trials;
   }
-  return storage_->head(study_.id).finished() < *budget ? 0 : stop_paused();
+  if (storage_->head(study_.id).finished() < *budget) return 0;
+  const std::int64_t cancelled = shared ? cancel_queued(*budget) : 0;
+  return cancelled + stop_paused();
+}
+
+std::int64_t StudyManager::cancel_queued(std::int64_t budget) {
+  std::int64_t cancelled = 0;
+  for (const auto& trial : storage_->trials(study_.id, {.state = TrialState::queued})) {
+    if (trial.proposal.sampler == kEnqueued) continue;
+    try {
+      put(CancelTrial{trial.number,
+                      fmt::format("the budget of {} trial{} was used up before it was run{}", budget,
+                                  budget == 1 ? "" : "s", trial.attempts > 0 ? " again" : ""),
+                      true});
+      ++cancelled;
+    } catch (const ConflictError&) {
+      // Another did, or it began.
+    }
+  }
+  return cancelled;
 }
 
 std::int64_t StudyManager::stop_paused() {
@@ -326,7 +350,8 @@ Applied StudyManager::put(const Command& command) {
 Applied StudyManager::apply(const Command& command) {
   Applied applied = put(command);
   const auto& budget = study_.spec.budget.trials;
-  if (applied.changed && budget && applied.head.paused > 0 && applied.head.finished() >= *budget) {
+  if (applied.changed && budget && applied.head.paused + applied.head.queued > 0 &&
+      applied.head.finished() >= *budget) {
     try {
       settle_beyond();
     } catch (const StorageError&) {

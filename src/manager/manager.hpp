@@ -80,7 +80,8 @@ class StudyManager {
   /// Stops the paused trials once nothing else can begin: they will not go on. How many.
   std::int64_t settle();
   /// The same once as many trials have ended as `budget` allows, whatever waits or runs; by default that of
-  /// the study as it is stored, which others may have raised.
+  /// the study as it is stored, which others may have raised. Beyond that one no one runs what is queued
+  /// either: it is cancelled, but for people's own points, which wait for a larger one.
   std::int64_t settle_beyond(std::optional<std::int64_t> budget = {});
 
   /// Records metrics at a step; judges where the objective is among them. A trial once told to stop
@@ -91,7 +92,7 @@ class StudyManager {
   /// Ends a trial whose report() said so: stopped, or paused where the scheduler said pause.
   Applied end_early(std::int64_t trial, std::int64_t fence, const std::string& reason);
   /// The others go to the state machine as they are (CompleteTrial, FailAttempt, ...). With the last trial of
-  /// the budget, whoever had it, the paused ones are stopped.
+  /// the budget, whoever had it, what waits is ended: settle_beyond().
   Applied apply(const Command& command);
 
   /// The completed trial with the best objective, the earliest among equals.
@@ -117,6 +118,7 @@ class StudyManager {
   Delta load_window(std::int64_t trials);
   Suggestion suggest_locked(std::int64_t number);
   std::int64_t stop_paused();
+  std::int64_t cancel_queued(std::int64_t budget);
   Asked asked(Applied applied, bool repeated) const;
   void feed_scheduler_locked();
   /// Of a study of very many trials a scheduler is fed what a sampler sees (History): the newest, from about

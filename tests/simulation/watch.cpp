@@ -320,7 +320,10 @@ void Watch::remember(const Seen& seen) {
   if (seen.applied.trial) {
     const TrialRecord& trial = seen.trial();
     if (seen.event && std::holds_alternative<PauseTrial>(seen.command)) ++pauses_;
-    if (seen.made()) known_.emplace_back().created = head_.sequence;
+    if (seen.made()) {
+      known_.emplace_back().created = head_.sequence;
+      known_.back().own = trial.proposal.sampler == "enqueued";
+    }
     Known& now = known_.at(static_cast<std::size_t>(trial.number));
     if (seen.event) {
       if (seen.prior) --counts_[now.state];
@@ -358,6 +361,11 @@ void Watch::remember(const Seen& seen) {
         "the head counts what is there", seen);
 }
 
+std::int64_t Watch::leftovers() const {
+  return std::count_if(known_.begin(), known_.end(),
+                       [](const Known& trial) { return trial.state == TrialState::queued && !trial.own; });
+}
+
 void Watch::everything(std::int64_t study) {
   const auto hold = [](bool holds, const char* invariant, const std::string& detail) {
     if (!holds) throw Violation{invariant, detail};
@@ -386,6 +394,8 @@ void Watch::everything(std::int64_t study) {
     }
   }
   hold(head_.paused == 0, "nothing is left paused at the end", fmt::format("{} trials", head_.paused));
+  hold(plan_.trials == 0 || head_.finished() < plan_.trials || leftovers() == 0,
+       "nothing is left queued that no one will run", fmt::format("{} trials", leftovers()));
   const auto events = inner_->events(study, 0, INT64_MAX);
   hold(static_cast<std::int64_t>(events.size()) == head_.sequence, "events are numbered densely",
        "at the end");

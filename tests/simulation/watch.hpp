@@ -43,6 +43,8 @@ class Watch final : public Forwarding {
   std::int64_t pauses() const { return pauses_; }
   std::int64_t clones() const { return static_cast<std::int64_t>(replaced_.size()); }
   std::int64_t sequence() const { return head_.sequence; }
+  /// Queued trials that are no person's own: none where the budget is used up.
+  std::int64_t leftovers() const;
   const StudyHead& last_head() const { return head_; }
   TimeUs changed_at() const { return changed_at_; }
   /// The state of a trial, by the watch's own study.
@@ -62,6 +64,7 @@ class Watch final : public Forwarding {
     TimeUs renewed_at = 0;  ///< by the world's time
     std::string worker;
     bool open = false;  ///< its newest attempt has not ended
+    bool own = false;   ///< a person's point
     double told = 0;
     std::int64_t created = 0;  ///< event
     std::int64_t ended = 0;    ///< event

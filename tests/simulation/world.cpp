@@ -231,7 +231,7 @@ bool World::over() const {
   if (living() > 0 || pending_ > 0) return false;
   const StudyHead& head = watch_->last_head();
   if (head.running + head.paused > 0) return false;
-  if (plan_.trials > 0 && head.finished() >= plan_.trials) return true;
+  if (plan_.trials > 0 && head.finished() >= plan_.trials) return watch_->leftovers() == 0;
   if (plan_.rule == Rule::pbt) return head.completed >= plan_.population && head.queued == 0;
   return plan_.points > 0 && head.next_trial >= plan_.points && head.queued == 0;
 }
@@ -250,7 +250,9 @@ void World::look_after() {
     const StudyHead& head = watch_->last_head();
     const bool used_up = plan_.trials > 0 && head.finished() >= plan_.trials && head.running == 0;
     throw Violation{
-        used_up && head.paused > 0 ? "nothing is left paused at the end" : "the study ends",
+        used_up && head.paused > 0           ? "nothing is left paused at the end"
+        : used_up && watch_->leftovers() > 0 ? "nothing is left queued that no one will run"
+                                             : "the study ends",
         fmt::format("{} s after the last fault, {} workers live, {} trials have ended, {} are queued, {} "
                     "running, {} paused",
                     kLongestEnd / kSecond, living(), head.finished(), head.queued, head.running,

@@ -285,6 +285,21 @@ TEST(Machine, CancellingWithdrawsWhatHasNotEnded) {
   EXPECT_THAT(refusal_of(rows, CancelTrial{7, ""}), HasSubstr("there is no trial 7"));
 }
 
+TEST(Machine, WhatIsToBeCancelledOnlyWhileItIsQueuedMayHaveBegun) {
+  FakeRows rows;
+  const auto fence = rows.ask().attempt->fence;
+  EXPECT_THAT(refusal_of(rows, CancelTrial{0, "left over", true}),
+              HasSubstr("trial 0 is running, not queued"));
+  rows.apply(PauseTrial{0, fence, "third"});
+  EXPECT_THAT(refusal_of(rows, CancelTrial{0, "left over", true}),
+              HasSubstr("trial 0 is paused, not queued"));
+  rows.apply(ResumeTrial{0, nullptr});
+  const auto cancelled = rows.apply(CancelTrial{0, "left over", true});
+  EXPECT_EQ(cancelled.trial->state, TrialState::cancelled);
+  EXPECT_EQ(cancelled.attempt->outcome, Outcome::paused) << "as it ended";
+  EXPECT_TRUE(rows.apply(CancelTrial{0, "left over", true}).change.empty());
+}
+
 TEST(Machine, TheEarliestOfEqualBestsStays) {
   FakeRows rows;
   rows.spec_.objectives = {{"loss", Direction::maximize}};

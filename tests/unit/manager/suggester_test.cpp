@@ -268,6 +268,74 @@ TEST_F(UsedUpByPeople, TheyWaitOnWhereTheBudgetWasRaised) {
   EXPECT_EQ(head().paused, 0);
 }
 
+/// Of a budget of 8: a trial was lost and is queued again, one was proposed, and a person's points go first.
+struct UsedUpByPoints : Suggester {
+  UsedUpByPoints() {
+    EXPECT_TRUE(a.manager->lead("a", 10 * kSecond));
+    const auto lost = a.take("a").asked.value();
+    for (int i = 0; i < 5; ++i) tell(a.take("a").asked.value());
+    EXPECT_EQ(a.manager->fill(1, 100), 1);
+    a.manager->apply(FailAttempt{0, lost.attempt.fence, Outcome::lost, "its manager is gone"});
+    for (int i = 0; i < 4; ++i) point(i);
+    for (int i = 0; i < 2; ++i) tell(a.take("a").asked.value());
+    last = a.take("a").asked.value();
+    EXPECT_FALSE(a.take("a").asked) << "the budget has no more";
+    EXPECT_EQ(head().queued, 3);
+  }
+  void point(int i) { a.manager->enqueue({{"x", 900.0 + i}, {"n", std::int64_t{1}}}); }
+  void tell(const Asked& asked) { a.tell(asked); }
+  StudyHead head() { return storage->head(1); }
+  Asked last;
+};
+
+TEST_F(UsedUpByPoints, WhatNoOneWillRunIsCancelledAndSaysWhy) {
+  tell(last);
+  EXPECT_EQ(head().finished(), 8);
+  EXPECT_EQ(a.trial(0).state, TrialState::cancelled);
+  EXPECT_EQ(a.trial(0).reason, "the budget of 8 trials was used up before it was run again");
+  EXPECT_EQ(a.trial(6).state, TrialState::cancelled);
+  EXPECT_EQ(a.trial(6).reason, "the budget of 8 trials was used up before it was run");
+  // A person's own waits for a larger one.
+  const auto waiting = storage->trials(1, {.state = TrialState::queued});
+  ASSERT_EQ(waiting.size(), 1U);
+  EXPECT_EQ(waiting[0].proposal.sampler, "enqueued");
+  EXPECT_EQ(head().cancelled, 2);
+  EXPECT_EQ(a.manager->settle_beyond(), 0);
+}
+
+TEST_F(UsedUpByPoints, OneThatIsLostLaterIsCancelledToo) {
+  const auto late = b.manager->ask({"client", "h", kSecond}).value();
+  const auto later = b.manager->ask({"client", "h", kSecond}).value();
+  tell(last);
+  EXPECT_EQ(head().cancelled, 1);
+  EXPECT_EQ(head().running, 2);
+  b.manager->apply(FailAttempt{late.trial.number, late.attempt.fence, Outcome::lost, "gone"});
+  b.manager->apply(ReleaseTrial{later.trial.number, later.attempt.fence, "asked to leave"});
+  EXPECT_EQ(head().queued, 1) << "a person's own";
+  EXPECT_EQ(head().cancelled, 2);
+}
+
+TEST_F(UsedUpByPoints, ItWaitsOnWhereTheBudgetWasRaised) {
+  StudySpec spec = a.manager->study().spec;
+  spec.budget.trials = 9;
+  storage->update_spec(1, spec, nullptr);
+  tell(last);
+  EXPECT_EQ(head().queued, 3);
+  EXPECT_EQ(head().cancelled, 0);
+}
+
+TEST_F(UsedUpByPoints, ABudgetOfOnesOwnIsNotTheOthers) {
+  EXPECT_EQ(a.manager->settle_beyond(7), 0);
+  EXPECT_EQ(head().queued, 3);
+}
+
+TEST_F(UsedUpByPoints, WhatADeadProcessLeftIsMadeUpFor) {
+  storage->apply(1, CompleteTrial{last.trial.number, last.attempt.fence, {{"loss", 0.5}}, {}});
+  EXPECT_EQ(head().queued, 3);
+  EXPECT_EQ(a.manager->settle_beyond(), 2);
+  EXPECT_EQ(head().queued, 1);
+}
+
 TEST_F(UsedUpByPeople, WhatADeadProcessLeftIsMadeUpFor) {
   storage->apply(1, CompleteTrial{last.trial.number, last.attempt.fence, {{"loss", 0.5}}, {}});
   EXPECT_EQ(head().paused, 2);
