@@ -180,7 +180,7 @@ class Rows {
   virtual std::optional<TrialRecord> trial(std::int64_t number) const = 0;
   virtual std::optional<std::int64_t> trial_by_key(std::string_view key) const = 0;
   virtual std::optional<AttemptRecord> attempt(std::int64_t trial, std::int64_t number) const = 0;
-  /// The trial at the head of the queue.
+  /// The trial at the head of the queue: first those put in front, then by number.
   virtual std::optional<TrialRecord> next_queued() const = 0;
   /// The value reported at exactly this step.
   virtual std::optional<double> report(std::int64_t trial, std::int64_t attempt, std::string_view metric,

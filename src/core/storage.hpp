@@ -94,8 +94,6 @@ class Storage {
   virtual void heartbeat(std::int64_t study, const WorkerRecord& worker, TimeUs lease) = 0;
   /// Those that live, by name.
   virtual std::vector<WorkerRecord> workers(std::int64_t study) = 0;
-  /// The trial at the head of the queue: first those put in front, then by number.
-  virtual std::optional<TrialRecord> next_queued(std::int64_t study) = 0;
 
   /// By the store's clock, which all leases go by.
   virtual TimeUs now() = 0;

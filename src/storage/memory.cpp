@@ -363,13 +363,6 @@ class MemoryStorage final : public Storage {
     return study(id).trial_by_key(key);
   }
 
-  std::optional<TrialRecord> next_queued(std::int64_t id) override {
-    const std::lock_guard lock(mutex_);
-    const auto& row = study(id);
-    if (row.queue.empty()) return std::nullopt;
-    return row.find(row.queue.begin()->second)->record;
-  }
-
   std::string url() const override { return "memory:"; }
 
  private:

@@ -298,14 +298,6 @@ class SqlStorage : public Storage {
     });
   }
 
-  std::optional<TrialRecord> next_queued(std::int64_t study) override {
-    return engine_.read([&](Connection& connection) {
-      head_of(connection, study);
-      Query query(connection, KRIGON_NEXT_QUEUED, study);
-      return query.next() ? std::optional(read_trial(query)) : std::nullopt;
-    });
-  }
-
   std::string url() const override { return engine_.url(); }
 
  protected:

@@ -63,7 +63,6 @@ class Forwarding : public Storage {
   std::optional<std::int64_t> trial_by_key(std::int64_t study, std::string_view key) override {
     return inner_->trial_by_key(study, key);
   }
-  std::optional<TrialRecord> next_queued(std::int64_t study) override { return inner_->next_queued(study); }
   TimeUs now() override { return inner_->now(); }
   std::string url() const override { return inner_->url(); }
 

@@ -203,7 +203,8 @@ TEST_P(Apply, AnEndedTrialTakesNoMore) {
 }
 
 TEST_P(Apply, TheQueueGivesFrontFirstThenByNumber) {
-  EXPECT_FALSE(storage->next_queued(study));
+  const auto lease_next = [this] { return apply(LeaseNext{"w", "h", kSecond, nullptr, "", false}); };
+  EXPECT_FALSE(lease_next().trial);
   apply(queued_trial(0));
   apply(queued_trial(1));
   for (int i = 2; i < 4; ++i) {
@@ -213,16 +214,15 @@ TEST_P(Apply, TheQueueGivesFrontFirstThenByNumber) {
   }
   std::vector<std::int64_t> order;
   std::int64_t first_fence = 0;
-  while (const auto next = storage->next_queued(study)) {
-    const auto f = fence(apply(LeaseTrial{next->number, "w", "h", kSecond, nullptr}));
-    if (order.empty()) first_fence = f;
-    order.push_back(next->number);
+  for (auto next = lease_next(); next.trial; next = lease_next()) {
+    if (order.empty()) first_fence = fence(next);
+    order.push_back(next.trial->number);
   }
   EXPECT_THAT(order, ::testing::ElementsAre(2, 3, 0, 1));
   // A person's own point that was lost comes first again.
   apply(FailAttempt{0, storage->attempts(study, 0)[0].fence, Outcome::lost, "", {}, {}, ""});
   apply(FailAttempt{2, first_fence, Outcome::lost, "", {}, {}, ""});
-  EXPECT_EQ(storage->next_queued(study).value().number, 2);
+  EXPECT_EQ(lease_next().trial.value().number, 2);
 }
 
 TEST_P(Apply, HandedBackAndCancelled) {

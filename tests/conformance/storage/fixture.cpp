@@ -130,7 +130,6 @@ std::string everything(Storage& storage, std::int64_t study) {
     result += describe(storage.reports(study, trial.number));
   }
   result += describe(storage.running_attempts(study));
-  result += describe(storage.next_queued(study));
   return result;
 }
 

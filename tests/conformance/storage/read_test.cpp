@@ -98,7 +98,6 @@ TEST_P(Read, ListsFilterAndLimit) {
   std::vector<std::int64_t> running;
   for (const auto& a : storage->running_attempts(study)) running.push_back(a.trial);
   EXPECT_THAT(running, ElementsAre(7, 8));
-  EXPECT_EQ(storage->next_queued(study).value().number, 6);
   EXPECT_FALSE(storage->trial(study, 10));
   EXPECT_FALSE(storage->trial(study, -1));
   EXPECT_TRUE(storage->attempts(study, 10).empty());

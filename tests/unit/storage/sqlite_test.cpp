@@ -82,12 +82,14 @@ TEST_F(SqliteTest, NoOperationWalksThroughAllTrials) {
   const auto study = storage->create_study(small_spec("s"), nullptr).id;
   for (int i = 0; i < 300; ++i) storage->apply(study, queued_trial(i));
   for (int i = 0; i < 300; i += 2) {
-    const auto number = storage->next_queued(study)->number;
-    const auto f = storage->apply(study, LeaseTrial{number, "w", "h", kSecond, nullptr}).attempt->fence;
+    const auto leased = storage->apply(study, LeaseNext{"w", "h", kSecond, nullptr, "", false});
+    const auto number = leased.trial->number, f = leased.attempt->fence;
     storage->apply(study, ReportStep{number, f, 1, {{"loss", 0.5}}});
     storage->apply(study, RecordDecision{number, f, 1, "continue", nullptr});
     if (i < 280) storage->apply(study, CompleteTrial{number, f, {{"loss", 0.5}}, 0});
   }
+  storage->apply(study, LeaseTrial{299, "w", "h", kSecond, nullptr});
+  storage->apply(study, ReleaseTrial{299, storage->head(study).fence, ""});
   auto keyed = queued_trial();
   keyed.key = "k";
   storage->apply(study, keyed);
@@ -174,7 +176,6 @@ TEST_F(SqliteTest, AFileOfTheFirstSchemaKeepsItsTrials) {
   EXPECT_EQ(trials[0].state, TrialState::completed);
   EXPECT_EQ(trials[0].metrics.at("loss"), 0.25);
   EXPECT_EQ(trials[0].proposal.parent, -1);
-  EXPECT_EQ(storage->next_queued(study.id).value().number, 1);
   Connection connection(path, Connection::Mode::read_write);
   EXPECT_EQ(number(connection, "SELECT count(*) FROM trial WHERE loss = 0.25"), 1);
   LeaseNext next;
