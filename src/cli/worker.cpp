@@ -14,6 +14,7 @@
 #include "cli/trial_text.hpp"
 #include "cli/values.hpp"
 #include "core/quantity.hpp"
+#include "core/storage.hpp"
 #include "core/url.hpp"
 #include "krigon/error.hpp"
 #include "render/human.hpp"
@@ -35,7 +36,7 @@ struct Options {
 void set_leases(const std::string& text, RunOptions& run) {
   if (text.empty()) return;
   const auto lease = parse_duration(text);
-  if (!lease || *lease < std::chrono::seconds(1) || *lease > std::chrono::hours(24)) {
+  if (!lease || *lease < std::chrono::seconds(1) || *lease > std::chrono::microseconds(kLongestLease)) {
     throw UsageError(fmt::format(
         "the environment variable KRIGON_LEASE is '{}'; allowed: a duration from 1s to 24h, such as 30s",
         text));

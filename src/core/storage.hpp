@@ -38,6 +38,10 @@ struct TrialQuery {
   std::int64_t limit = INT64_MAX;
 };
 
+/// The longest that a worker may say it lives for; microseconds. Whatever lies further ahead is of before a
+/// store's clock was set back.
+inline constexpr TimeUs kLongestLease = 24 * 3600 * kSecond;
+
 /// Where studies are kept. Every implementation passes tests/conformance/storage.
 ///
 /// Guarantees:
@@ -90,9 +94,13 @@ class Storage {
   virtual std::vector<ReportRecord> reports(std::int64_t study, std::int64_t trial) = 0;
   virtual std::vector<DecisionRecord> decisions(std::int64_t study, std::int64_t trial) = 0;
   virtual std::vector<EventRecord> events(std::int64_t study, std::int64_t after, std::int64_t limit) = 0;
-  /// Says that the worker lives, for `lease` microseconds from now; 0: that it leaves.
+  /// Says that the worker lives, for `lease` microseconds from now, at most kLongestLease; 0: that it leaves.
+  /// Workers of one study have leases of much the same length: those that lie more than ten of this one ahead
+  /// are of before the store's clock was set back, and forgotten until they say so anew.
+  /// Throws NotFoundError, UsageError.
   virtual void heartbeat(std::int64_t study, const WorkerRecord& worker, TimeUs lease) = 0;
-  /// Those that live, by name.
+  /// Those that live, by name. Where the store's clock was set back and none has said so since, also those
+  /// that lived then, up to kLongestLease ahead.
   virtual std::vector<WorkerRecord> workers(std::int64_t study) = 0;
 
   /// By the store's clock, which all leases go by.

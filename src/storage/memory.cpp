@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "krigon/error.hpp"
+#include "storage/beat.hpp"
 #include "storage/text.hpp"
 
 namespace krigon::detail {
@@ -333,6 +334,7 @@ class MemoryStorage final : public Storage {
   TimeUs now() override { return clock_.now(); }
 
   void heartbeat(std::int64_t id, const WorkerRecord& worker, TimeUs lease) override {
+    check_lease(lease);
     const std::lock_guard lock(mutex_);
     check_writable();
     auto& row = study(id);
@@ -347,13 +349,16 @@ class MemoryStorage final : public Storage {
     seen.started = known == row.workers.end() ? now : known->second.started;
     seen.lease_until = now + lease;
     row.workers.insert_or_assign(worker.name, std::move(seen));
+    std::erase_if(row.workers,
+                  [&](const auto& each) { return each.second.lease_until > now + kLeasesAhead * lease; });
   }
 
   std::vector<WorkerRecord> workers(std::int64_t id) override {
     const std::lock_guard lock(mutex_);
     std::vector<WorkerRecord> living;
+    const TimeUs now = clock_.now();
     for (const auto& [name, worker] : study(id).workers) {
-      if (worker.lease_until > clock_.now()) living.push_back(worker);
+      if (worker.lease_until > now && worker.lease_until <= now + kLongestLease) living.push_back(worker);
     }
     return living;
   }

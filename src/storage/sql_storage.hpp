@@ -13,6 +13,7 @@
 
 #include "core/storage.hpp"
 #include "krigon/error.hpp"
+#include "storage/beat.hpp"
 #include "storage/sql_delta.hpp"
 #include "storage/sql_rows.hpp"
 #include "storage/sql_study.hpp"
@@ -266,6 +267,7 @@ class SqlStorage : public Storage {
   }
 
   void heartbeat(std::int64_t study, const WorkerRecord& worker, TimeUs lease) override {
+    check_lease(lease);
     engine_.write([&](Connection& connection) {
       head_of(connection, study);
       if (lease == 0) {
@@ -280,7 +282,8 @@ class SqlStorage : public Storage {
             study, worker.name, worker.host, worker.slots, worker.running, worker.waiting, now, now + lease)
           .run();
       // Those that were killed a day ago will not come back by this name.
-      Query(connection, "DELETE FROM worker WHERE study = ? AND lease_until < ?", study, now - kForgotten)
+      Query(connection, "DELETE FROM worker WHERE study = ? AND (lease_until < ? OR lease_until > ?)", study,
+            now - kForgotten, now + kLeasesAhead * lease)
           .run();
       return true;
     });
@@ -292,8 +295,8 @@ class SqlStorage : public Storage {
       const auto now = engine_.now(connection);
       Query query(connection,
                   "SELECT name, host, slots, running, waiting, started, lease_until FROM worker "
-                  "WHERE study = ? AND lease_until > ? ORDER BY name",
-                  study, now);
+                  "WHERE study = ? AND lease_until > ? AND lease_until <= ? ORDER BY name",
+                  study, now, now + kLongestLease);
       return all_rows(query, read_worker<Query>);
     });
   }

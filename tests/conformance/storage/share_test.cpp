@@ -325,6 +325,38 @@ TEST_P(Share, WorkersAreThoseThatBeat) {
   EXPECT_TRUE(storage->workers(other).empty());
   storage->heartbeat(other, worker, 10 * kSecond);
   storage->delete_study(other);
+  EXPECT_THROW(storage->heartbeat(study, worker, kLongestLease + 1), UsageError);
+  EXPECT_THROW(storage->heartbeat(study, worker, -1), UsageError);
+}
+
+TEST_P(Share, TheDeadAreNotThoughtAliveUntilAClockThatWasSetBackHasCaughtUp) {
+  const auto names = [this] {
+    std::vector<std::string> living;
+    for (const auto& worker : storage->workers(study)) living.push_back(worker.name);
+    return living;
+  };
+  constexpr TimeUs kLease = 60 * kSecond, kHour = 3600 * kSecond;
+  storage->heartbeat(study, {"dead", "h"}, kLease);
+  storage->heartbeat(study, {"long", "h"}, 9 * kLease);
+  storage->heartbeat(study, {"alive", "h"}, kLease);
+  storage->heartbeat(study, {"slow", "h"}, kLease);
+  EXPECT_THAT(names(), ::testing::ElementsAre("alive", "dead", "long", "slow"));
+  // So little makes no difference.
+  clock.time -= kSecond;
+  storage->heartbeat(study, {"alive", "h"}, kLease);
+  EXPECT_THAT(names(), ::testing::ElementsAre("alive", "dead", "long", "slow"));
+  clock.time -= kHour;
+  storage->heartbeat(study, {"alive", "h"}, kLease);
+  EXPECT_THAT(names(), ::testing::ElementsAre("alive"));
+  storage->heartbeat(study, {"slow", "h"}, kLease);
+  EXPECT_THAT(names(), ::testing::ElementsAre("alive", "slow"));
+  // By so much it is seen even where none is left to say so.
+  clock.time -= 25 * kHour;
+  EXPECT_THAT(names(), ::testing::ElementsAre());
+  storage->heartbeat(study, {"new", "h"}, kLease);
+  EXPECT_THAT(names(), ::testing::ElementsAre("new"));
+  clock.time += 26 * kHour - kSecond;
+  EXPECT_THAT(names(), ::testing::ElementsAre());
 }
 
 }  // namespace
