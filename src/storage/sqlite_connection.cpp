@@ -1,6 +1,7 @@
 #include "storage/sqlite_connection.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
 #include <cstring>
 #include <thread>
@@ -45,6 +46,20 @@ std::string explain(int code, const std::string& path, std::chrono::milliseconds
     default:
       return "SQLite refused";
   }
+}
+
+/// The system's error behind SQLite's, 0 where it has none of its own or it is not known. `system`: the one
+/// that SQLite noted last.
+int cause(int primary, int system, const std::string& path) {
+  if (primary != SQLITE_IOERR && primary != SQLITE_CANTOPEN) return 0;
+  // Of what cannot be made or written SQLite looks next whether it is there to be read, and notes that. (That
+  // the file itself is missing is found before it is opened.)
+  if (system != ENOENT) return system;
+  const auto slash = path.rfind('/');
+  for (const std::string& place : {path, slash == std::string::npos ? "." : path.substr(0, slash + 1)}) {
+    if (access(place.c_str(), W_OK) != 0 && errno != ENOENT) return errno;
+  }
+  return 0;
 }
 
 int open_flags(Connection::Mode mode) {
@@ -120,11 +135,8 @@ bool Connection::wait(int tries) {
 
 void Connection::fail(int code) const {
   std::string detail = db_ ? sqlite3_errmsg(db_) : sqlite3_errstr(code);
-  const int system = db_ ? sqlite3_system_errno(db_) : 0;
-  const int primary = code & 0xff;
-  if (system != 0 && (primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN || primary == SQLITE_FULL)) {
-    detail += fmt::format("; {}", std::strerror(system));
-  }
+  const int system = db_ ? cause(code & 0xff, sqlite3_system_errno(db_), path_) : 0;
+  if (system != 0) detail += fmt::format("; {}", std::strerror(system));
   throw SqliteError(fmt::format("the store {}: {} (SQLite: {}, code {})", path_,
                                 explain(code, path_, patience_), detail, code),
                     code);

@@ -95,6 +95,7 @@ class Disk(StudyTest):
         self.assertEqual(refused.returncode, 5, refused.stderr)
         self.assertIn(str(self.store), said)
         self.assertRegex(said, "read-only|written")
+        self.assertIn("; Read-only file system, code", said)
         self.remount("rw")
         self.assertEqual(self.run_study().returncode, 0)
         self.assertEqual(len(self.trials()), 60)

@@ -230,6 +230,33 @@ TEST_F(Fault, AReadOnlyPlaceCanBeReadAndSaysWhyItCannotBeWritten) {
   if (said.starts_with("skip")) GTEST_SKIP() << said;
   EXPECT_THAT(said, AllOf(HasSubstr("the store " + path + ": it cannot be"),
                           HasSubstr("new.db: it cannot be"), HasSubstr("1 running")));
+  // Nothing is missing there: what SQLite looked for last is not the cause.
+  EXPECT_THAT(said,
+              AllOf(HasSubstr("; Read-only file system, code"), ::testing::Not(HasSubstr("No such file"))));
+}
+
+TEST_F(Fault, AFileThatCannotBeReadSaysSoInTheSystemsWords) {
+  if (geteuid() != 0) GTEST_SKIP() << "another user is needed, who may not read it";
+  open_storage(path);
+  fs::permissions(path, fs::perms::none);
+  fs::permissions(folder.path(), fs::perms::others_exec | fs::perms::owner_all);
+  const auto said = in_child([&]() -> std::string {
+    if (setgid(65534) != 0 || setuid(65534) != 0) return "skip: this user may not become another";
+    return refusal(path) + "\n" + refusal((folder.path() / "new.db").string());
+  });
+  if (said.starts_with("skip")) GTEST_SKIP() << said;
+  EXPECT_THAT(said, AllOf(HasSubstr("store.db: it cannot be"), HasSubstr("new.db: it cannot be"),
+                          HasSubstr("; Permission denied, code"), ::testing::Not(HasSubstr("No such file"))));
+}
+
+TEST_F(Fault, TooManyOpenFilesAreSaidToBe) {
+  open_storage(path);
+  const auto said = in_child([&]() -> std::string {
+    const rlimit none{3, 3};
+    setrlimit(RLIMIT_NOFILE, &none);
+    return refusal(path);
+  });
+  EXPECT_THAT(said, HasSubstr("Too many open files"));
 }
 
 }  // namespace
