@@ -218,6 +218,11 @@ void PostgresConnection::begin(const char* sql) {
   event_ = 0;
 }
 
+void PostgresConnection::begin_writing() {
+  begin("BEGIN");
+  send("SET LOCAL idle_in_transaction_session_timeout = " KRIGON_POSTGRES_LONGEST_SILENCE);
+}
+
 bool PostgresConnection::commit() {
   try {
     ask("COMMIT");

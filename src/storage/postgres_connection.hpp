@@ -13,6 +13,9 @@
 #include "krigon/error.hpp"
 #include "storage/sql_bind.hpp"
 
+/// As PostgreSQL reads it. Between two statements of a transaction lies next to nothing.
+#define KRIGON_POSTGRES_LONGEST_SILENCE "'5s'"
+
 /// What PostgresConnection::Backend tells of each of the server's processes, up to a WHERE.
 #define KRIGON_POSTGRES_BACKEND \
   "SELECT pid::bigint, (extract(epoch FROM backend_start) * 1000000)::bigint FROM pg_stat_activity"
@@ -81,6 +84,9 @@ class PostgresConnection {
 
   /// Opens a transaction by this statement.
   void begin(const char* sql);
+  /// Opens one that will take locks. Where this process says nothing for KRIGON_POSTGRES_LONGEST_SILENCE
+  /// while it has them, being stopped or cut off, the server ends its connection and undoes the transaction.
+  void begin_writing();
   /// Ends the transaction. False: the connection broke, and no one knows whether it stands.
   bool commit();
   /// Leaves an open transaction, if there is one. Never throws.

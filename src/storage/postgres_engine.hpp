@@ -107,7 +107,7 @@ class PostgresEngine {
     }
     return patiently([&](Lent& lent) {
       const std::int64_t token = fresh_token();
-      lent->begin("BEGIN");
+      lent->begin_writing();
       lent->send("SELECT set_config('krigon.token', ?, true)", {std::to_string(token)});
       auto result = body(*lent);
       const std::int64_t event = lent->event();
@@ -264,7 +264,7 @@ class PostgresEngine {
   /// that it had not yet written down.)
   bool wrote(std::int64_t event, std::int64_t token) {
     return patiently([&](Lent& lent) {
-      lent->begin("BEGIN");
+      lent->begin_writing();
       Query(*lent, "SELECT 1 FROM study WHERE id = ? FOR UPDATE", event >> kNumberBits).run();
       Query query(*lent, "SELECT token FROM event WHERE id = ?", event);
       const bool found = query.next() && query.integer(0) == token;

@@ -81,7 +81,7 @@ std::optional<Applied> PostgresStorage::try_step(Connection& connection, std::in
   if (!creates && !looks_up) was = take_seen(study, number);
   const bool opened = looks_up || (!creates && !was);
   if (opened) {
-    connection.begin("BEGIN");
+    connection.begin_writing();
     if (!creates) was = lock_trial(connection, study, number, known);
   }
   WritableHead head{known.head, known.revision, kStepNow, {}, {}, next};

@@ -229,6 +229,20 @@ TEST_F(LostAnswer, WhatIsStillOnItsWayIsNotMadeAfterAll) {
   EXPECT_EQ(direct->head(study).sequence, 2);
 }
 
+TEST_F(LostAnswer, LocksOfOneThatFellSilentAreTakenFromIt) {
+  through->apply(study, queued_trial(0));
+  detail::PostgresConnection silent(url, false);
+  silent.begin_writing();
+  detail::PostgresQuery locked(silent, "SELECT 1 FROM krigon.study WHERE id = ? FOR UPDATE", study);
+  ASSERT_TRUE(locked.next());
+  const auto began = std::chrono::steady_clock::now();
+  EXPECT_EQ(direct->apply(study, queued_trial(1)).trial.value().number, 1);
+  const std::chrono::duration<double> waited = std::chrono::steady_clock::now() - began;
+  EXPECT_GT(waited.count(), 4) << "it was not waited for";
+  EXPECT_LT(waited.count(), 20);
+  EXPECT_THROW(silent.ask("COMMIT"), detail::PostgresLost);
+}
+
 TEST_F(LostAnswer, OfAStudyMadeOrDeletedIsNoConflictWithItself) {
   line->lose_answer([&] { return direct->find_study("another").has_value(); });
   const StudyRecord made = through->create_study(small_spec("another"), {{"commit", "abc"}});
