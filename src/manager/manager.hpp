@@ -100,6 +100,9 @@ class StudyManager {
   StudyHead head();
 
  private:
+  /// In place of a sampler's name: a person's own point.
+  static constexpr const char* kEnqueued = "enqueued";
+
   /// What one step towards a trial for a free place came to.
   enum class Advance { made, again, nothing, exhausted };
   struct Advanced {

@@ -205,6 +205,7 @@ TEST_F(LostAnswer, OfAHeartbeatWhoseTrialIsAnothersByThenIsARefusal) {
   const std::int64_t fence = through->apply(study, held_trial(0)).attempt.value().fence;
   AttemptRecord other;
   EXPECT_THROW(cut(RenewLease{0, fence, 5 * kSecond}, [&] { other = take_over(0, fence); }), LeaseLostError);
+  EXPECT_EQ(line->breaks(), 1);
   EXPECT_EQ(testing::describe(direct->attempts(study, 0).back()), testing::describe(other));
 }
 
