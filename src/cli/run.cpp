@@ -6,6 +6,7 @@
 #include "cli/commands.hpp"
 #include "cli/exit_code.hpp"
 #include "cli/interrupts.hpp"
+#include "cli/leases.hpp"
 #include "cli/run_display.hpp"
 #include "cli/study_option.hpp"
 #include "cli/trial_text.hpp"
@@ -139,6 +140,7 @@ int run_command(const Options& options, Context& context) {
 
   const Interrupts interrupts;
   RunOptions run;
+  set_leases(context, run);
   run.study_folder = std::filesystem::absolute(study.place.folder);
   run.trials_folder = study.place.trials_folder(study.record.name);
   run.interrupts = [] { return Interrupts::count(); };

@@ -1,20 +1,16 @@
-#include <algorithm>
-#include <chrono>
 #include <csignal>
 #include <ostream>
-#include <string>
 
 #include <fmt/format.h>
 
 #include "cli/commands.hpp"
 #include "cli/exit_code.hpp"
 #include "cli/interrupts.hpp"
+#include "cli/leases.hpp"
 #include "cli/run_display.hpp"
 #include "cli/study_option.hpp"
 #include "cli/trial_text.hpp"
 #include "cli/values.hpp"
-#include "core/quantity.hpp"
-#include "core/storage.hpp"
 #include "core/url.hpp"
 #include "krigon/error.hpp"
 #include "render/human.hpp"
@@ -31,19 +27,6 @@ struct Options {
   bool quiet = false;
   bool json = false;
 };
-
-/// What $KRIGON_LEASE says, if it says anything.
-void set_leases(const std::string& text, RunOptions& run) {
-  if (text.empty()) return;
-  const auto lease = parse_duration(text);
-  if (!lease || *lease < std::chrono::seconds(1) || *lease > std::chrono::microseconds(kLongestLease)) {
-    throw UsageError(fmt::format(
-        "the environment variable KRIGON_LEASE is '{}'; allowed: a duration from 1s to 24h, such as 30s",
-        text));
-  }
-  run.lease = std::chrono::microseconds(*lease).count();
-  run.lead_lease = std::min(run.lead_lease, run.lease);
-}
 
 int work(const Options& options, Context& context) {
   OpenStudy study = open_or_create_study(context, options.study);
@@ -70,7 +53,7 @@ int work(const Options& options, Context& context) {
   run.wake_fd = interrupts.wake_fd();
   run.slots = options.parallel.value_or(1);
   run.heartbeat_file = context.variable("KRIGON_HEARTBEAT_FILE");
-  set_leases(context.variable("KRIGON_LEASE"), run);
+  set_leases(context, run);
   RunResult result;
   {
     RunDisplay display(context, study.record, interrupts, options.quiet);

@@ -106,8 +106,9 @@ class Workers(StudyTest):
         self.write("told.yaml", self.study.replace("trial:\n  command: [sh, trial.sh, \"{x}\"]\n  cwd: study\n  grace: 2s\n", ""))
         self.assertIn("ask and tell", self.krigon("worker", "told.yaml", code=2).stderr)
         for lease in ("soon", "0.9s", "25h"):
-            self.assertIn(f"KRIGON_LEASE is '{lease}'; allowed: a duration from 1s to 24h",
-                          self.krigon("worker", "study.yaml", code=2, KRIGON_LEASE=lease).stderr)
+            for word in ("worker", "run"):
+                self.assertIn(f"KRIGON_LEASE is '{lease}'; allowed: a duration from 1s to 24h",
+                              self.krigon(word, "study.yaml", code=2, KRIGON_LEASE=lease).stderr)
 
 
 @unittest.skipUnless((SERVER / ".s.PGSQL.5432").exists(), "no PostgreSQL server is installed")
