@@ -147,6 +147,10 @@ class WorkerLoop::Impl {
       }
       wait_ = kFirstWait;
       waiting_ = 0;
+      if (live_.contains(asked->trial.number)) {
+        give_back(*asked);
+        return;
+      }
       if (!asked->trial.proposal.note.empty()) {
         observer_.note(fmt::format("trial {}: {}", asked->trial.number, asked->trial.proposal.note));
       }
@@ -158,6 +162,21 @@ class WorkerLoop::Impl {
       runner_.start(job);
       observer_.started(place->second.trial, place->second.attempt);
     }
+  }
+
+  /// A trial that was lost while this worker slept, put back by another, and is taken anew before its old
+  /// process here has ended: no two run side by side.
+  void give_back(const Asked& again) {
+    Live& old = live_.at(again.trial.number);
+    if (!old.orphaned) abandon(old, "its lease was lost and the trial was requeued");
+    try {
+      manager_.apply(
+          ReleaseTrial{again.trial.number, again.attempt.fence, "its last attempt still ends here"});
+    } catch (const ConflictError&) {
+      // It was cancelled meanwhile.
+    }
+    head_ = manager_.head();
+    look_again_ = world_.seconds() + kFirstWait;
   }
 
   /// There is no trial for a free place. While one runs, its end may change that.

@@ -4,6 +4,10 @@
 #include <limits>
 #include <utility>
 
+#include <fmt/format.h>
+
+#include "simulation/watch.hpp"
+
 namespace krigon::simulation {
 namespace {
 
@@ -57,6 +61,9 @@ std::pair<TimeUs, Ended> own_end(Draw& draw, std::uint64_t seed, const TrialJob&
 }  // namespace
 
 void Processes::start(const TrialJob& job) {
+  if (processes_.contains(job.trial)) {
+    throw Violation{"a worker runs a trial once at a time", fmt::format("trial {}", job.trial)};
+  }
   Draw draw(seed_, index_of(job.trial, job.attempt), Topic::behaviour);
   Process process;
   process.attempt = job.attempt;

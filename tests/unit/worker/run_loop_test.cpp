@@ -197,6 +197,34 @@ TEST(RunLoop, ALostLeaseEndsTheProcessAndTellsNothing) {
   EXPECT_THAT(shell.observer.ends, IsEmpty());
 }
 
+TEST(RunLoop, ATrialThatComesBackBeforeItsOldProcessEndedWaitsForThat) {
+  ShellStudy shell(
+      "echo '{\"step\": 1, \"loss\": 1}' >> $KRIGON_REPORT_FILE; [ $KRIGON_ATTEMPT -gt 1 ] || sleep 60; "
+      "echo '{\"loss\": 0.5}' >> $KRIGON_REPORT_FILE");
+  shell.spec.budget.trials = 1;
+  shell.spec.budget.parallel = 2;
+  shell.options.lease = kSecond;
+  FakeStudy study(shell.spec);
+  bool put_back = false;
+  shell.observer.on_tick = [&](const RunState& state) {
+    if (put_back || state.running_here == 0 || shell.observer.reports.empty()) return;
+    put_back = true;  // by another manager, after a long pause of this one, which has a place left
+    FailAttempt lost;
+    lost.trial = 0;
+    lost.fence = study.storage->attempts(study.manager->study().id, 0).back().fence;
+    lost.outcome = Outcome::lost;
+    study.manager->apply(lost);
+  };
+  EXPECT_EQ(shell.run(study).end, RunEnd::budget);
+  const auto attempts = study.storage->attempts(study.manager->study().id, 0);
+  ASSERT_GE(attempts.size(), 3u);
+  EXPECT_EQ(attempts[0].outcome, Outcome::lost);
+  EXPECT_EQ(attempts[1].outcome, Outcome::cancelled) << "handed back";
+  EXPECT_EQ(attempts.back().outcome, Outcome::completed);
+  EXPECT_EQ(study.trials().front().metrics.at("loss"), 0.5);
+  EXPECT_EQ(study.trials().front().losses, 1);
+}
+
 TEST(RunLoop, OnBestGetsTheBestTrialsParametersAndCheckpoints) {
   ShellStudy shell(R"(echo $KRIGON_PARAM_X > "$KRIGON_CHECKPOINT_DIR/model"
 echo "{\"loss\": $KRIGON_PARAM_X}" >> "$KRIGON_REPORT_FILE")");
