@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <map>
+#include <stdexcept>
 
 #include "core/encoding.hpp"
 #include "record.hpp"
@@ -14,8 +15,20 @@ namespace {
 constexpr std::array<double, 9> kWeights{1, 0.6, 0.4, 0.25, 0.15, 0.1, 0.05, 0.03, 0.02};
 constexpr std::array<double, 9> kCentres{0.55, 0.3, 0.7, 0.5, 0.4, 0.6, 0.5, 0.5, 0.5};
 
+const Space& made_space() {
+  static const Space made = [] {
+    std::vector<Parameter> parameters;
+    for (int d = 0; d < 9; ++d) {
+      parameters.push_back(
+          {"x" + std::to_string(d), RealDomain{.min = 0.001, .max = 1, .scale = Scale::log}});
+    }
+    return Space(std::move(parameters));
+  }();
+  return made;
+}
+
 const Encoding& encoding() {
-  static const Encoding made{space()};
+  static const Encoding made{made_space()};
   return made;
 }
 
@@ -48,7 +61,8 @@ const Record& record_of(Problem problem) {
     std::map<Problem, Record> read;
     for (const Problem each :
          {Problem::network_error, Problem::network_loss, Problem::boosting, Problem::logistic}) {
-      read.emplace(each, name_of(each));
+      const bool network = each == Problem::network_error || each == Problem::network_loss;
+      read.emplace(each, Record(name_of(each), network ? "network" : name_of(each)));
     }
     return read;
   }();
@@ -67,20 +81,21 @@ bool is_recorded(Problem problem) {
   return problem > Problem::hard;
 }
 
-const Space& space() {
-  static const Space made = [] {
-    std::vector<Parameter> parameters;
-    for (int d = 0; d < 9; ++d) {
-      parameters.push_back(
-          {"x" + std::to_string(d), RealDomain{.min = 0.001, .max = 1, .scale = Scale::log}});
-    }
-    return Space(std::move(parameters));
-  }();
-  return made;
+const Space& space(Problem problem) {
+  return is_recorded(problem) ? record_of(problem).space() : made_space();
+}
+
+const std::vector<Parameters>& configurations(Problem problem) {
+  return record_of(problem).parameters();
 }
 
 Shape shape_of(Problem problem, const Parameters& parameters, Random& random) {
-  if (is_recorded(problem)) return random_shape(problem, random);
+  if (is_recorded(problem)) {
+    const auto& recorded = configurations(problem);
+    const auto found = std::find(recorded.begin(), recorded.end(), parameters);
+    if (found == recorded.end()) throw std::invalid_argument("a point of no recorded configuration");
+    return {.recorded = record_of(problem).curve(static_cast<std::size_t>(found - recorded.begin()))};
+  }
   std::array<double, 9> u{};
   for (std::size_t d = 0; d < u.size(); ++d) {
     u[d] = 1 + std::log10(std::get<double>(parameters.at("x" + std::to_string(d)))) / 3;

@@ -35,21 +35,26 @@ struct Shape {
 ///              0.01 + 0.04 u_3; a step takes 3^(u_4 - 1/2) e^(0.3 N(0, 1)); diverges with the probability
 ///              1 / (1 + e^(20 (0.8 - u_0))), at a step from 2 to 81
 ///
-/// The others replay what was recorded of real trainings (curves/record.py): a trial's curve is that of a
-/// configuration drawn with replacement, and its noise that of the training.
+/// The others replay what was recorded of real trainings (record.py), noise and all: a random point is one of
+/// the recorded configurations, drawn with replacement; a sampler's point gives way to the nearest of them
+/// (tabular.hpp).
 enum class Problem { smooth, crossing, hard, network_error, network_loss, boosting, logistic };
 
 inline constexpr std::int64_t kMaxSteps = 81;
 
 std::string name_of(Problem problem);
 bool is_recorded(Problem problem);
-const Space& space();
-/// `random` makes what is luck.
+const Space& space(Problem problem);
+/// Of a recorded problem: the points that were trained, all different.
+const std::vector<Parameters>& configurations(Problem problem);
+/// `random` makes what is luck. Of recorded problems the parameters are those of a configuration: of others
+/// throws std::invalid_argument.
 Shape shape_of(Problem problem, const Parameters& parameters, Random& random);
 /// That of a random point.
 Shape random_shape(Problem problem, Random& random);
 /// Of a recorded problem, each configuration's.
 std::vector<Shape> recorded_shapes(Problem problem);
+/// Of a problem that is not recorded.
 Parameters random_point(std::uint64_t seed, std::int64_t number);
 
 /// A trial in training; what a checkpoint holds is all of it but the shape.

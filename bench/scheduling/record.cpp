@@ -6,14 +6,21 @@
 #include <sstream>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
+#include "core/spec.hpp"
 #include "krigon/error.hpp"
 #include "problems.hpp"
 
 namespace krigon::bench {
 
-Record::Record(const std::string& name) : steps_(kMaxSteps) {
-  const std::string path = fmt::format("{}/bench/scheduling/curves/{}.curves", KRIGON_SOURCE_DIR, name);
+Record::Record(const std::string& curves, const std::string& parameters) : steps_(kMaxSteps) {
+  const std::string folder = KRIGON_SOURCE_DIR "/bench/scheduling/curves/";
+  read_curves(folder + curves + ".curves");
+  read_parameters(folder + parameters + ".parameters");
+}
+
+void Record::read_curves(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   std::string head;
   if (!std::getline(file, head)) throw EnvironmentError(fmt::format("{}: cannot be read", path));
@@ -37,6 +44,32 @@ Record::Record(const std::string& name) : steps_(kMaxSteps) {
   for (std::size_t at = 0; at < bytes.size(); at += 2) {
     const double code = byte(at) + 256 * byte(at + 1);
     values_.push_back(static_cast<float>(least * std::pow(most / least, code / 65535)));
+  }
+}
+
+void Record::read_parameters(const std::string& path) {
+  std::ifstream file(path);
+  std::string line;
+  if (!std::getline(file, line)) throw EnvironmentError(fmt::format("{}: cannot be read", path));
+  std::size_t number = 1;
+  try {
+    space_ = space_from_json(nlohmann::json::parse(line));
+    const auto& named = space_.parameters();
+    while (std::getline(file, line)) {
+      ++number;
+      const auto row = nlohmann::json::parse(line);
+      Parameters point;
+      for (std::size_t d = 0; d < named.size(); ++d) {
+        if (!row.at(d).is_null()) point.emplace(named[d].name, value_from_json(row.at(d)));
+      }
+      parameters_.push_back(space_.complete(point));
+    }
+  } catch (const std::exception& e) {
+    throw EnvironmentError(fmt::format("{}:{}: {}", path, number, e.what()));
+  }
+  if (parameters_.size() != size()) {
+    throw EnvironmentError(fmt::format("{}: found {} configurations, expected one for each of {} curves",
+                                       path, parameters_.size(), size()));
   }
 }
 

@@ -5,24 +5,36 @@
 #include <string>
 #include <vector>
 
+#include "krigon/space.hpp"
+#include "krigon/value.hpp"
+
 namespace krigon::bench {
 
-/// Learning curves of real trainings, one of each random configuration: curves/record.py made them, and says
-/// how the file is laid out.
+/// Learning curves of real trainings, one of each random configuration, and what the configurations are:
+/// record.py made them, and says how the files are laid out.
 class Record {
  public:
-  /// `name`: of a file in curves/, without its ending. Throws EnvironmentError where it is missing or is no
-  /// such file.
-  explicit Record(const std::string& name);
+  /// Of files in curves/, without their endings: that of the curves, and that of the parameters, which
+  /// records of the same trainings share. Throws EnvironmentError where one is missing or is no such file,
+  /// or where they do not belong together.
+  Record(const std::string& curves, const std::string& parameters);
   std::size_t size() const { return values_.size() / steps_; }
   /// The loss after each step.
   std::span<const float> curve(std::size_t at) const {
     return std::span(values_).subspan(at * steps_, steps_);
   }
+  const Space& space() const { return space_; }
+  /// Of each configuration.
+  const std::vector<Parameters>& parameters() const { return parameters_; }
 
  private:
+  void read_curves(const std::string& path);
+  void read_parameters(const std::string& path);
+
   std::size_t steps_ = 0;
   std::vector<float> values_;
+  Space space_;
+  std::vector<Parameters> parameters_;
 };
 
 }  // namespace krigon::bench

@@ -66,16 +66,22 @@ class Simulation {
         go_on(said->trial, trial);
       } else if (said) {
         const auto& parent = trials_.at(said->trial);
-        auto parameters = perturb(space(), parent.parameters, setting_.seed, first_ + next, said->resample);
+        auto parameters =
+            perturb(space(setting_.problem), parent.parameters, setting_.seed, first_ + next, said->resample);
         Random random(setting_.seed, luck(next), Purpose::local_search);
         const Shape shape = shape_of(setting_.problem, parameters, random);
         begin(
             {Learner(parent.learner, shape), random, std::move(parameters), 1, said->trial, said->replaces});
       } else if (scheduler_->takes_new(next)) {
-        auto parameters = random_point(setting_.seed, first_ + next);
         Random random(setting_.seed, luck(next), Purpose::local_search);
-        const Shape shape = shape_of(setting_.problem, parameters, random);
-        begin({Learner(shape), random, std::move(parameters)});
+        if (is_recorded(setting_.problem)) {
+          const Shape shape = random_shape(setting_.problem, random);
+          begin({Learner(shape), random, {}});
+        } else {
+          auto parameters = random_point(setting_.seed, first_ + next);
+          const Shape shape = shape_of(setting_.problem, parameters, random);
+          begin({Learner(shape), random, std::move(parameters)});
+        }
       } else {
         return;
       }

@@ -1,0 +1,123 @@
+#include "study.hpp"
+
+#include <limits>
+#include <queue>
+#include <unordered_map>
+#include <utility>
+
+#include "backend/cpu_backend.hpp"
+#include "core/machine.hpp"
+#include "manager/manager.hpp"
+#include "propose/samplers.hpp"
+#include "storage/storage.hpp"
+#include "tabular.hpp"
+
+namespace krigon::bench {
+namespace {
+
+constexpr const char* kMetric = "loss";
+
+class StudySimulation {
+ public:
+  StudySimulation(const Setting& setting, const std::string& sampler)
+      : setting_(setting), free_(setting.workers), storage_(open_storage("memory:")) {
+    StudySpec spec;
+    spec.name = name_of(setting.problem);
+    spec.objectives = {{kMetric, Direction::minimize}};
+    spec.space = space(setting.problem);
+    spec.early_stopping.max_steps = kMaxSteps;
+    spec.trial.checkpoint = true;
+    spec.sampler.type = sampler;
+    spec.seed = setting.seed;
+    // All processors are at other studies already.
+    auto points = make_sampler(spec.sampler, spec.space, spec.seed, make_cpu_backend({.threads = 1}));
+    if (is_recorded(setting.problem)) points = make_tabular_sampler(std::move(points), setting.problem);
+    auto study = storage_->create_study(spec, nullptr);
+    manager_ =
+        std::make_unique<StudyManager>(storage_, std::move(study), std::move(points), setting.scheduler());
+  }
+
+  Result run() {
+    fill();
+    while (!done() && !events_.empty()) {
+      const auto [time, number] = events_.top();
+      events_.pop();
+      result_.time = time;
+      step(number);
+      if (!done()) fill();
+    }
+    result_.busy = busy_ / (result_.time * static_cast<double>(setting_.workers));
+    return result_;
+  }
+
+ private:
+  struct Trial {
+    Learner learner;
+    Random noise;
+    std::int64_t fence = 0;
+  };
+  /// When a trial's next step ends, and which; of equal times the smaller number.
+  using Event = std::pair<double, std::int64_t>;
+
+  bool done() const { return result_.reached || (setting_.budget > 0 && result_.steps >= setting_.budget); }
+
+  void fill() {
+    while (free_ > 0) {
+      const auto asked = manager_->ask({});
+      if (!asked) return;
+      const std::int64_t number = asked->trial.number;
+      auto found = trials_.find(number);
+      if (found == trials_.end()) {
+        Random random(setting_.seed, static_cast<std::uint64_t>(number), Purpose::local_search);
+        const Shape shape = shape_of(setting_.problem, asked->trial.parameters, random);
+        found = trials_.emplace(number, Trial{Learner(shape), random}).first;
+        ++result_.trials;
+      }
+      Trial& trial = found->second;
+      trial.fence = asked->attempt.fence;
+      --free_;
+      events_.emplace(result_.time + trial.learner.step_time(), number);
+    }
+  }
+
+  void step(std::int64_t number) {
+    Trial& trial = trials_.at(number);
+    trial.learner.step();
+    ++result_.steps;
+    busy_ += trial.learner.step_time();
+    const double loss = trial.learner.report(trial.noise);
+    const auto said = manager_->report(number, trial.fence, trial.learner.steps(), {{kMetric, loss}});
+    if (trial.learner.steps() >= kMaxSteps) {
+      manager_->apply(CompleteTrial{number, trial.fence, {{kMetric, loss}}, {}});
+      if (loss < best_) {
+        best_ = loss;
+        result_.quality = trial.learner.loss();
+        result_.reached = result_.quality <= setting_.target;
+      }
+    } else if (said.verdict == Verdict::go_on) {
+      events_.emplace(result_.time + trial.learner.step_time(), number);
+      return;
+    } else {
+      manager_->end_early(number, trial.fence, said.reason);
+    }
+    ++free_;
+    if (said.verdict != Verdict::pause) trials_.erase(number);
+  }
+
+  Setting setting_;
+  std::size_t free_;
+  std::shared_ptr<Storage> storage_;
+  std::unique_ptr<StudyManager> manager_;
+  std::unordered_map<std::int64_t, Trial> trials_;
+  std::priority_queue<Event, std::vector<Event>, std::greater<>> events_;
+  double best_ = std::numeric_limits<double>::infinity(), busy_ = 0;
+  Result result_;
+};
+
+}  // namespace
+
+Result simulate_study(const Setting& setting, const std::string& sampler) {
+  return StudySimulation(setting, sampler).run();
+}
+
+}  // namespace krigon::bench
