@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <map>
 #include <numeric>
 #include <optional>
@@ -47,7 +48,9 @@ std::vector<std::size_t> subset(const std::vector<Observation>& all, std::size_t
   return index;
 }
 
-/// The steps at which trials were stopped, ascending.
+/// Steps at which trials were stopped, ascending, from the lowest on each at least twice the one before:
+/// rules that stop at any step would have a trial observed at dozens, which say the same and share their
+/// noise.
 std::set<std::int64_t> stop_steps(const History& history) {
   std::set<std::int64_t> steps;
   for (const std::int64_t number : history.ended()) {
@@ -55,6 +58,9 @@ std::set<std::int64_t> stop_steps(const History& history) {
     if (history.trial(number).state == TrialState::stopped && !reports.empty()) {
       steps.insert(reports.back().step);
     }
+  }
+  for (auto kept = steps.begin(); kept != steps.end(); ++kept) {
+    steps.erase(std::next(kept), steps.lower_bound(2 * *kept));
   }
   return steps;
 }
@@ -105,9 +111,16 @@ Training make_training(const Encoding& encoding, const History& history, std::si
     }
     if (trial.state != TrialState::completed && reports.empty()) continue;
     ++training.told;
+    bool seen = trial.state == TrialState::completed;
     for (const auto& [step, gain] : gains) {
-      if (const auto loss = loss_at(history, number, step))
+      if (const auto loss = loss_at(history, number, step)) {
         all.push_back({number, *point, *loss + gain, step});
+        seen = true;
+      }
+    }
+    if (!seen) {  // it reports at other steps than the rest
+      const auto& [step, value] = reports.back();
+      all.push_back({number, *point, history.loss(value) + gain_from(history, step), step});
     }
     if (trial.state == TrialState::completed) {
       all.push_back({number, std::move(*point), history.loss(history.value(number)), 0});

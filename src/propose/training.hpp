@@ -14,10 +14,10 @@ namespace krigon {
 /// What a model is told of a study.
 ///
 /// A completed trial is an observation of its final value, turned so that smaller is better. A stopped
-/// trial is one of the last value that it reported, at the step that it reached, never as if it had
-/// finished: while there are such trials, every row gets one more column, ln(step) / ln(last step),
-/// with a lengthscale of its own, in which completed trials stand at 1 and predictions are made. (The
-/// last step is the study's max_steps, or the highest step reported where that is not known.)
+/// trial is one of values that it reported, at their steps, never as if it had finished: while there are
+/// such trials, every row gets one more column, ln(step) / ln(last step), with a lengthscale of its own,
+/// in which completed trials stand at 1 and predictions are made. (The last step is the study's
+/// max_steps, or the highest step reported where that is not known.)
 ///
 /// What a stopped trial says of the last step is for the others to tell: every trial is observed at
 /// each step at which some trial was stopped and that it reported itself, so that the model sees the
@@ -25,6 +25,12 @@ namespace krigon {
 /// to the end is added to every value. Without this the model takes the steps' common rise for a
 /// difference between points, learns next to nothing from stopped trials and proposes their
 /// neighbourhood again and again.
+///
+/// Of those steps the lowest is taken, and after it each that is at least twice the one before: a rule
+/// that stops anywhere would have a trial observed dozens of times, which cost the model time and are no
+/// independent observations. A trial stopped between two of them stands at the lower one; one that
+/// reported at none of them, at its last report.
+///
 /// A failed trial is no observation: it stands in `failed`.
 struct Training {
   GpData data;                       ///< the observations, in the order in which the trials ended

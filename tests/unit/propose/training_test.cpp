@@ -76,6 +76,22 @@ TEST(Training, WhatWentOnSaysWhatAStopMeans) {
   EXPECT_THAT(training.trials, ElementsAre(0, 1, 1, 2, 2, 3, 3));
 }
 
+TEST(Training, StopsAtNeighbouringStepsAreObservedAtOneOfThem) {
+  Told study(line(), {"value", Direction::minimize}, 81);
+  const auto stopped_at = [&](double x, std::int64_t from, std::int64_t step) {
+    const auto trial = study.add({{"x", x}});
+    for (std::int64_t t = from; t <= step; ++t) study.report(trial, t, 100.0 * x + static_cast<double>(t));
+    study.stop(trial);
+  };
+  stopped_at(0.25, 1, 3);
+  stopped_at(0.5, 1, 5);    // stands at 3
+  stopped_at(0.75, 1, 7);   // at 3 and at 7
+  stopped_at(0.875, 5, 5);  // reported nothing at 3: at its last report
+  const auto training = make_training(Encoding(line()), study.history(), 100, 1);
+  EXPECT_THAT(training.trials, ElementsAre(0, 1, 2, 2, 3));
+  EXPECT_THAT(training.data.y, ElementsAre(28.0, 53.0, 78.0, 82.0, 92.5));
+}
+
 TEST(Training, WithoutMaxStepsTheHighestStepIsTheLast) {
   Told study(line());
   const auto a = study.add({{"x", 0.25}}), b = study.add({{"x", 0.75}});
