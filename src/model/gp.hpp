@@ -96,9 +96,14 @@ Hyperparameters prior_mode(const Priors& priors, const GpData& data);
 enum class OutputScaling {
   standardise,  ///< centre and scale
   /// As `standardise`, after pulling extremely bad values in. With q = the 80 % quantile and
-  /// w = 5 (q - min), whatever lies above q + w is compressed to q + w + w ln(1 + ln(1 + excess/w)).
-  /// Expected improvement only asks about the good side, and one diverged trial must not flatten it.
+  /// w = 5 (q - min), whatever lies above q + w is compressed to q + w + w ln(1 + ln(1 + excess/w)):
+  /// one diverged trial must not flatten the rest.
   winsorise,
+  /// The same with q = the median (where that is the minimum, the lowest value above it) and w = q - min.
+  /// Expected improvement only asks about the good side, which many bad values flatten too, such as a
+  /// fifth of the trials that diverge: what is to be gained among the good is then small beside what any
+  /// far corner might bring. Not for predictions of the bad side.
+  winsorise_half,
 };
 
 /// z = forward(y): increasing (where rounding allows, strictly), finite for every finite y; 1e300 and

@@ -8,8 +8,6 @@ namespace krigon {
 
 namespace {
 
-constexpr double kQuantile = 0.8;
-constexpr double kWidth = 5;
 /// Values that differ by less, relative to their size, are equal but for rounding.
 constexpr double kRounding = 1e-14;
 
@@ -31,13 +29,18 @@ OutputTransform OutputTransform::of(std::span<const double> y, OutputScaling sca
   for (const double value : y) largest = std::max(largest, std::abs(value));
   if (y.empty() || !std::isfinite(largest)) return t;
   t.factor = factor_for(largest);
-  if (scaling == OutputScaling::winsorise) {
+  if (scaling != OutputScaling::standardise) {
+    const bool half = scaling == OutputScaling::winsorise_half;
     std::vector<double> sorted(y.begin(), y.end());
     std::sort(sorted.begin(), sorted.end());
-    const double high = sorted[static_cast<std::size_t>(kQuantile * static_cast<double>(y.size() - 1))];
+    double high = sorted[static_cast<std::size_t>((half ? 0.5 : 0.8) * static_cast<double>(y.size() - 1))];
+    if (half && high == sorted.front()) {  // more than half are equally good
+      const auto worse = std::upper_bound(sorted.begin(), sorted.end(), high);
+      if (worse != sorted.end()) high = *worse;
+    }
     // Scaled by what is not extreme, or 1e300 among ones would push the ones below precision.
     const double factor = factor_for(std::max(std::abs(high), std::abs(sorted.front())));
-    const double width = kWidth * (high * factor - sorted.front() * factor);
+    const double width = (half ? 1 : 5) * (high * factor - sorted.front() * factor);
     if (width > kRounding) {
       t.factor = factor;
       t.knee = high * factor + width;

@@ -54,7 +54,7 @@ bool refit_due(std::int64_t told, std::int64_t fitted_at) {
 }
 
 Belief objective_belief(std::size_t groups) {
-  Belief belief{Priors::for_groups(groups), OutputScaling::winsorise};
+  Belief belief{Priors::for_groups(groups), OutputScaling::winsorise_half};
   belief.priors.signal_variance.scale = 0.3;
   belief.priors.lengthscale.scale = 1.3;
   return belief;

@@ -60,9 +60,12 @@ TEST_P(OutputTransformTest, ExtremesStayFinite) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Scalings, OutputTransformTest,
-                         testing::Values(OutputScaling::standardise, OutputScaling::winsorise),
+                         testing::Values(OutputScaling::standardise, OutputScaling::winsorise,
+                                         OutputScaling::winsorise_half),
                          [](const auto& instance) {
-                           return instance.param == OutputScaling::standardise ? "standardise" : "winsorise";
+                           return instance.param == OutputScaling::standardise ? "standardise"
+                                  : instance.param == OutputScaling::winsorise ? "winsorise"
+                                                                               : "winsorise_half";
                          });
 
 TEST(Winsorise, OneDivergedTrialDoesNotFlattenTheRest) {
@@ -78,6 +81,21 @@ TEST(Winsorise, LeavesTheGoodSideAlone) {
   const std::vector<double> y = {-1000, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.7, 1.8, 1.9};
   EXPECT_THAT(forward(y, OutputScaling::winsorise),
               testing::Pointwise(testing::DoubleNear(1e-12), forward(y, OutputScaling::standardise)));
+}
+
+TEST(WinsoriseHalf, AThirdThatDivergedDoesNotFlattenTheRest) {
+  const std::vector<double> y = {0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 8, 9, 10, 11};
+  const auto robust = forward(y, OutputScaling::winsorise_half);
+  EXPECT_GT(robust[7] - robust[0], 1);
+  const auto flat = forward(y, OutputScaling::winsorise);
+  EXPECT_LT(flat[7] - flat[0], 0.2);
+}
+
+TEST(WinsoriseHalf, WhereMostAreEquallyGoodTheNextBestSetsTheWidth) {
+  const std::vector<double> y = {1, 1, 1, 1, 1, 1, 2, 3, 1e300};
+  const auto robust = forward(y, OutputScaling::winsorise_half);
+  EXPECT_GT(robust[6] - robust[0], 0.1);
+  EXPECT_GT(robust[8], robust[7]);
 }
 
 }  // namespace
