@@ -1,27 +1,22 @@
 // What early stopping saves: learning curves on a virtual clock, through the schedulers as they are in
-// production, with 1, 5, 25 and 10,000 workers and random points.
+// production, with 1, 5, 25 and 10,000 workers and random points; and with 5 and 25 together with a sampler
+// that learns, as people run them (model_table.hpp).
 //
 //   krigon-bench-scheduling [--quick]
 //
 // Quality is the loss, without noise, of the best completed trial; the target is what one of so many random
 // points reaches at its end. Problems and formulas, and the real trainings that are replayed: problems.hpp.
 // What could be saved at most, by one who knew the problem: thresholds.hpp.
-#include <algorithm>
-#include <atomic>
 #include <cmath>
-#include <exception>
-#include <memory>
-#include <mutex>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include <fmt/format.h>
 
-#include "backend/cpu_backend.hpp"
-#include "model/curves.hpp"
+#include "medians.hpp"
+#include "model_table.hpp"
 #include "problems.hpp"
-#include "scheduler/schedulers.hpp"
+#include "rules.hpp"
 #include "simulation.hpp"
 #include "thresholds.hpp"
 
@@ -50,76 +45,9 @@ const std::vector<Scale>& scales() {
   return all;
 }
 
-/// No rule to choose, but what the others are held against.
-constexpr const char* kBound = "best thresholds";
-
 /// Whoever has not reached the target with so many times the steps that one in so many should take is given
 /// up.
 constexpr double kMostTimes = 2;
-
-struct Rule {
-  std::string label;
-  EarlyStopping options;
-  std::size_t least_workers = 1, most_workers = 25;
-};
-
-std::vector<Rule> rules() {
-  const auto with = [](const char* type, auto change) {
-    EarlyStopping o;
-    o.type = type;
-    o.max_steps = kMaxSteps;
-    change(o);
-    return o;
-  };
-  const auto plain = [](EarlyStopping&) {};
-  return {
-      {"none", with("none", plain), 1, 10'000},
-      {kBound, with(kBound, plain), 5, 25},
-      {"asha", with("asha", plain), 1, 10'000},
-      {"asha, promote", with("asha", [](auto& o) { o.promote = true; }), 1, 10'000},
-      {"asha, 3 brackets", with("asha", [](auto& o) { o.brackets = 3; })},
-      // For who knows that curves say nothing at first.
-      {"asha, min 9", with("asha", [](auto& o) { o.min_steps = 9; }), 1, 10'000},
-      {"envelope", with("envelope", plain), 1, 10'000},
-      {"hyperband", with("hyperband", plain), 1, 10'000},
-      {"median", with("median", plain)},
-      {"percentile 25", with("percentile", plain)},
-      {"patience 10", with("patience", [](auto& o) { o.delta = 0.005; })},
-      // A forecast takes a millisecond, which ten thousand workers do not wait for.
-      {"curve", with("curve", plain)},
-      // With fewer workers than members nobody is there to be cloned.
-      {"pbt", with("pbt", [](auto& o) { o.interval = 9, o.population = 25; }), 25, 25},
-  };
-}
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const std::size_t n = values.size();
-  return n % 2 == 1 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
-}
-
-/// work(item) for each, on all processors; nothing is shared between them. Throws what the first threw.
-template <class Item, class Work>
-void all_at_once(std::vector<Item>& items, const Work& work) {
-  std::atomic<std::size_t> next{0};
-  std::exception_ptr failure;
-  std::mutex lock;
-  std::vector<std::thread> threads;
-  for (unsigned i = 0; i < std::max(1U, std::thread::hardware_concurrency()); ++i) {
-    threads.emplace_back([&] {
-      for (std::size_t at = next++; at < items.size(); at = next++) {
-        try {
-          work(items[at]);
-        } catch (...) {
-          const std::lock_guard guard(lock);
-          if (!failure) failure = std::current_exception();
-        }
-      }
-    });
-  }
-  for (auto& thread : threads) thread.join();
-  if (failure) std::rethrow_exception(failure);
-}
 
 class Bench {
  public:
@@ -129,6 +57,7 @@ class Bench {
     for (const auto& scale : scales()) {
       if (!quick_ || scale.workers <= 25) table(scale);
     }
+    for (const auto& [what, reached] : model_table(random_, quick_)) bar(what, reached);
     scaling();
     crossing();
     fmt::print("\n{}", bars_);
@@ -138,23 +67,12 @@ class Bench {
  private:
   static Setting setting(Problem problem, const EarlyStopping& options, std::size_t workers,
                          std::uint64_t seed) {
-    const auto make = [options] {
-      SchedulerMeans means;
-      if (options.type == "curve") means.predictor = make_curve_predictor(make_cpu_backend({.threads = 1}));
-      return make_study_scheduler(options, means);
-    };
-    return {problem, make, workers, seed, 0, 0};
+    return {problem, [options] { return make_rule(options); }, workers, seed, 0, 0};
   }
 
   void bar(const std::string& what, bool reached) {
     bars_ += fmt::format("{:102} {}\n", what, reached ? "reached" : "NOT REACHED");
   }
-
-  /// Medians over seeds; infinite where most did not reach the target.
-  struct Spent {
-    double steps = 0, time = 0, trials = 0, busy = 0;
-    double missed = 0;  ///< share of the seeds that did not reach it
-  };
 
   void table(const Scale& scale) {
     const auto& [workers, one_in, problems] = scale;
@@ -199,6 +117,10 @@ class Bench {
                    spent.time, bound ? ">" : " ", faster, spent.trials, 100 * spent.busy, 100 * spent.missed);
       }
       if (rule.label == kBound) at_most = saved;
+      if (workers == 5 || workers == 25) {
+        if (rule.label == "none") random_.push_back({problem, workers, one_in, spent, {}});
+        if (rule.label == "asha") random_.back().asha = spent;
+      }
       if ((rule.label == "asha" || rule.label == "envelope") && (workers == 5 || workers == 25)) {
         const bool reached = !std::isinf(spent.steps);
         bar(fmt::format("{}: 5 times less compute than none, {}, {} workers: {}, best thresholds {:.1f}x",
@@ -302,6 +224,7 @@ class Bench {
   }
 
   bool quick_;
+  std::vector<RandomPoints> random_;  ///< of problems with 5 and 25 workers
   std::string bars_;
 };
 

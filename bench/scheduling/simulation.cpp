@@ -45,7 +45,10 @@ class Simulation {
   /// When a trial's next step ends, and which; of equal times the smaller number.
   using Event = std::pair<double, std::int64_t>;
 
-  bool done() const { return result_.reached || (setting_.budget > 0 && result_.steps >= setting_.budget); }
+  bool done() const {
+    return result_.reached || (setting_.budget > 0 && result_.steps >= setting_.budget) ||
+           (setting_.most_trials > 0 && result_.trials >= setting_.most_trials);
+  }
 
   void begin_study() {
     scheduler_ = setting_.scheduler();

@@ -14,8 +14,9 @@ struct Setting {
   std::function<std::unique_ptr<Scheduler>()> scheduler;
   std::size_t workers = 1;
   std::uint64_t seed = 0;
-  double target = 0;        ///< ends when the best completed trial is this good (0: never)
-  std::int64_t budget = 0;  ///< ends after so many steps of all trials together
+  double target = 0;             ///< ends when the best completed trial is this good (0: never)
+  std::int64_t budget = 0;       ///< ends after so many steps of all trials together (0: never)
+  std::int64_t most_trials = 0;  ///< ends when so many have begun (0: never)
 };
 
 struct Result {

@@ -1,0 +1,116 @@
+#include "model_table.hpp"
+
+#include <cmath>
+#include <map>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "rules.hpp"
+#include "study.hpp"
+
+namespace krigon::bench {
+namespace {
+
+constexpr const char* kSampler = "auto";
+constexpr double kMostOfRandom = 0.4;
+/// The one that bars are for: with one and the same sampler and rule on all problems.
+constexpr const char* kBarred = "asha, min 9";
+
+struct Run {
+  std::size_t row = 0;
+  std::uint64_t seed = 0;
+  Result result = {};
+};
+
+struct Row {
+  const RandomPoints* random = nullptr;
+  Rule rule;
+  double target = 0;
+  std::int64_t budget = 0;
+  Spent spent = {};
+};
+
+std::vector<Row> rows_of(const std::vector<RandomPoints>& random) {
+  std::vector<Row> rows;
+  for (const auto& each : random) {
+    const double target = quantile(each.problem, 1 / each.one_in);
+    const auto budget = static_cast<std::int64_t>(kMostOfRandom * each.one_in) * kMaxSteps;
+    for (auto& rule : rules()) {
+      if (rule.with_model) rows.push_back({&each, rule, target, budget});
+    }
+  }
+  return rows;
+}
+
+Spent medians_of(const std::vector<Run>& runs, std::size_t row) {
+  std::vector<double> steps, time, trials, busy;
+  double missed = 0;
+  for (const auto& run : runs) {
+    if (run.row != row) continue;
+    const Result& r = run.result;
+    missed += r.reached ? 0 : 1;
+    steps.push_back(r.reached ? static_cast<double>(r.steps) : INFINITY);
+    time.push_back(r.reached ? r.time : INFINITY);
+    trials.push_back(static_cast<double>(r.trials));
+    busy.push_back(r.busy);
+  }
+  missed /= static_cast<double>(steps.size());
+  return {median(steps), median(time), median(trials), median(busy), missed};
+}
+
+/// "7.3x", or where one of the two is not known what is.
+std::string ratio(double none, double steps) {
+  if (std::isinf(steps) || std::isinf(none)) return "-";
+  return fmt::format("{:.1f}x", none / steps);
+}
+
+}  // namespace
+
+std::vector<Bar> model_table(const std::vector<RandomPoints>& random, bool quick) {
+  const std::uint64_t seeds = quick ? 1 : 5;
+  const std::int64_t most_trials = quick ? 150 : 400;
+  std::vector<Row> rows = rows_of(random);
+  std::vector<Run> runs;
+  for (std::size_t row = 0; row < rows.size(); ++row) {
+    for (std::uint64_t seed = 0; seed < seeds; ++seed) runs.push_back({row, seed});
+  }
+  all_at_once(runs, [&](Run& run) {
+    const Row& row = rows[run.row];
+    Setting s{row.random->problem, [&row] { return make_rule(row.rule.options); },
+              row.random->workers, run.seed,
+              row.target,          row.budget};
+    s.most_trials = most_trials;
+    run.result = simulate_study(s, kSampler);
+  });
+
+  fmt::print(
+      "Points of the sampler {}, the same targets; medians over {} seeds, given up after {} trials or {} "
+      "times the steps\nof as many whole trials as random points should take\n",
+      kSampler, seeds, most_trials, kMostOfRandom);
+  fmt::print("{:13} {:>7} {:12} {:>9} {:>8} {:>7} {:>12} {:>12} {:>12}\n", "problem", "workers", "rule",
+             "steps", "trials", "missed", "random+none", "same+none", "random+asha");
+  std::vector<Bar> bars;
+  double same = INFINITY;
+  for (std::size_t at = 0; at < rows.size(); ++at) {
+    const auto& [points, rule, target, budget, unused] = rows[at];
+    const Spent spent = medians_of(runs, at);
+    if (rule.label == "none") same = spent.steps;
+    const bool reached = !std::isinf(spent.steps);
+    fmt::print("{:13} {:7} {:12} {:>9} {:8.0f} {:6.0f}% {:>12} {:>12} {:>12}\n", name_of(points->problem),
+               points->workers, rule.label, reached ? fmt::format("{:.0f}", spent.steps) : "given up",
+               spent.trials, 100 * spent.missed, ratio(points->none.steps, spent.steps),
+               ratio(same, spent.steps), ratio(points->asha.steps, spent.steps));
+    if (rule.label == kBarred) {
+      const std::string saved = ratio(points->none.steps, spent.steps);
+      bars.push_back(
+          {fmt::format("{}, {}: 5 times less compute than none with random points, {}: {}", kSampler,
+                       rule.label, name_of(points->problem), reached ? saved : "target not reached"),
+           reached && points->none.steps >= 5 * spent.steps});
+    }
+  }
+  fmt::print("\n");
+  return bars;
+}
+
+}  // namespace krigon::bench
