@@ -179,7 +179,7 @@ ALTER TABLE event ADD COLUMN cancelled INTEGER;
 ALTER TABLE event ADD COLUMN paused INTEGER CHECK(paused >= 0);
 ALTER TABLE event ADD COLUMN best_trial INTEGER;
 ALTER TABLE event ADD COLUMN best_value
-  CHECK(best_value IS NULL OR typeof(best_value) = 'real' AND abs(best_value) <= 1.7976931348623157e308);
+  CHECK(next_trial IS NULL OR typeof(best_value) = 'real' AND abs(best_value) <= 1.7976931348623157e308);
 UPDATE event SET
   (next_trial, fence, queued, running, completed, stopped, failed, cancelled, paused, best_trial, best_value) =
   (SELECT next_trial, fence, queued, running, completed, stopped, failed, cancelled, paused, best_trial,

@@ -89,7 +89,7 @@ class Workers(StudyTest):
         self.wait_for(lambda: (self.status() or {}).get("running") == 1, "a running trial")
         sleeper.send_signal(signal.SIGSTOP)
         db = sqlite3.connect(self.folder / "krigon.db", timeout=30)
-        db.execute("UPDATE attempt SET lease_until = 1, worker = 'elsewhere:1:1' WHERE outcome = 'none'")
+        db.execute("UPDATE trial SET lease_until = 1, worker = 'elsewhere:1:1' WHERE state = 'running'")
         db.execute("UPDATE study SET suggester = 'elsewhere:1:1', suggester_until = 1")
         db.execute("DELETE FROM worker")
         db.commit()

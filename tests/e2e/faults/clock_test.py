@@ -25,7 +25,7 @@ class SetBack(StudyTest):
         db = sqlite3.connect(self.folder / "krigon.db", timeout=30)
         ahead = time.time_ns() // 1000 + A_DAY
         db.execute("UPDATE study SET suggester = 'elsewhere:1:1', suggester_until = ?", (ahead,))
-        db.execute("UPDATE attempt SET lease_until = ?, worker = 'elsewhere:1:1' WHERE outcome = 'none'", (ahead,))
+        db.execute("UPDATE trial SET lease_until = ?, worker = 'elsewhere:1:1' WHERE state = 'running'", (ahead,))
         db.execute("DELETE FROM worker")
         db.commit()
         began = time.monotonic()
@@ -41,7 +41,7 @@ class SetBack(StudyTest):
             return None
         db = sqlite3.connect(self.folder / "krigon.db", timeout=30)
         try:
-            return db.execute("SELECT running FROM study").fetchone()[0]
+            return db.execute("SELECT running FROM study_head").fetchone()[0]
         except (sqlite3.OperationalError, TypeError):
             return None
 

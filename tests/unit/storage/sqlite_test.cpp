@@ -58,7 +58,7 @@ TEST_F(SqliteTest, NonFiniteNumbersCannotBeWrittenEvenByHand) {
       "INSERT INTO report(trial, attempt, step, metric, value, sequence) VALUES(?, 1, 1, 'm', ?, 1)";
   for (const double bad : {kInfinity, -kInfinity, std::numeric_limits<double>::quiet_NaN()}) {
     EXPECT_THROW(Query(connection, kReport, pack(study.id, 0), bad).run(), SqliteError);
-    EXPECT_THROW(Query(connection, "UPDATE study SET best_value = ?", bad).run(), SqliteError);
+    EXPECT_THROW(Query(connection, "UPDATE event SET best_value = ?", bad).run(), SqliteError);
   }
   EXPECT_THROW(Query(connection, kReport, pack(study.id, 0), "0.5").run(), SqliteError);
   EXPECT_THROW(Query(connection, kReport, pack(study.id, 7), 0.5).run(), SqliteError);  // no such trial
