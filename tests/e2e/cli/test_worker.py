@@ -5,6 +5,7 @@ import os
 import pathlib
 import signal
 import sqlite3
+import time
 import subprocess
 import unittest
 
@@ -87,8 +88,15 @@ class Workers(StudyTest):
         # Its lease is a minute; another's word that it is over stands for that.
         sleeper = self.start("worker", "study.yaml", *self.at(), "--quiet", KRIGON_TEST_SLOW="0.3")
         self.wait_for(lambda: (self.status() or {}).get("running") == 1, "a running trial")
-        sleeper.send_signal(signal.SIGSTOP)
-        db = sqlite3.connect(self.folder / "krigon.db", timeout=30)
+        db = sqlite3.connect(self.folder / "krigon.db", timeout=1)
+        while True:
+            sleeper.send_signal(signal.SIGSTOP)
+            try:
+                db.execute("BEGIN IMMEDIATE")
+                break
+            except sqlite3.OperationalError:  # stopped while it had the file's lock, which nobody can take from it
+                sleeper.send_signal(signal.SIGCONT)
+                time.sleep(0.05)
         db.execute("UPDATE trial SET lease_until = 1, worker = 'elsewhere:1:1' WHERE state = 'running'")
         db.execute("UPDATE study SET suggester = 'elsewhere:1:1', suggester_until = 1")
         db.execute("DELETE FROM worker")
