@@ -5,8 +5,8 @@ import os
 import pathlib
 import signal
 import sqlite3
-import time
 import subprocess
+import time
 import unittest
 
 from support import STUDY, StudyTest
