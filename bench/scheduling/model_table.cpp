@@ -68,8 +68,8 @@ std::string ratio(double none, double steps) {
 }  // namespace
 
 std::vector<Bar> model_table(const std::vector<RandomPoints>& random, bool quick) {
-  const std::uint64_t seeds = quick ? 1 : 5;
-  const std::int64_t most_trials = quick ? 150 : 400;
+  const std::uint64_t seeds = quick ? 1 : 11;
+  const std::int64_t most_trials = quick ? 150 : 300;
   std::vector<Row> rows = rows_of(random);
   std::vector<Run> runs;
   for (std::size_t row = 0; row < rows.size(); ++row) {

@@ -27,7 +27,7 @@ struct Bar {
 /// against no stopping with random points and with the same sampler; random points and asha stand beside it.
 ///
 /// An ask of the model takes 10 to 100 ms, so that seeds are few, and a run is given up after 0.4 times as
-/// many whole trials' steps as random points should take, or after 400 trials. Returns its bars.
+/// many whole trials' steps as random points should take, or after 300 trials. Returns its bars.
 std::vector<Bar> model_table(const std::vector<RandomPoints>& random, bool quick);
 
 }  // namespace krigon::bench
