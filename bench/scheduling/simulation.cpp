@@ -1,7 +1,6 @@
 #include "simulation.hpp"
 
 #include <algorithm>
-#include <limits>
 #include <queue>
 #include <stdexcept>
 #include <unordered_map>
@@ -18,7 +17,7 @@ class Simulation {
 
   Result run() {
     fill();
-    while (!done()) {
+    while (!tally_.done()) {
       if (events_.empty()) {
         begin_study();
         fill();
@@ -26,12 +25,11 @@ class Simulation {
       }
       const auto [time, number] = events_.top();
       events_.pop();
-      result_.time = time;
+      tally_.result.time = time;
       step(number);
       fill();
     }
-    result_.busy = busy_ / (result_.time * static_cast<double>(setting_.workers));
-    return result_;
+    return tally_.whole();
   }
 
  private:
@@ -45,15 +43,10 @@ class Simulation {
   /// When a trial's next step ends, and which; of equal times the smaller number.
   using Event = std::pair<double, std::int64_t>;
 
-  bool done() const {
-    return result_.reached || (setting_.budget > 0 && result_.steps >= setting_.budget) ||
-           (setting_.most_trials > 0 && result_.trials >= setting_.most_trials);
-  }
-
   void begin_study() {
     scheduler_ = setting_.scheduler();
     trials_.clear();
-    first_ = result_.trials;
+    first_ = tally_.result.trials;
   }
 
   /// Numbers count from 0 in each study; what is drawn does not repeat.
@@ -61,7 +54,7 @@ class Simulation {
 
   void fill() {
     while (free_ > 0) {
-      const auto next = result_.trials - first_;
+      const auto next = tally_.result.trials - first_;
       const auto said = scheduler_->continuation();
       if (said && said->kind == Continuation::Kind::resume) {
         auto& trial = trials_.at(said->trial);
@@ -92,34 +85,29 @@ class Simulation {
   }
 
   void begin(Trial trial) {
-    const auto number = result_.trials++ - first_;
+    const auto number = tally_.result.trials++ - first_;
     go_on(number, trials_.emplace(number, std::move(trial)).first->second);
   }
 
   void go_on(std::int64_t number, const Trial& trial) {
     --free_;
     scheduler_->observe_state(number, TrialState::running, trial.parent, trial.replaces);
-    events_.emplace(result_.time + trial.learner.step_time(), number);
+    events_.emplace(tally_.result.time + trial.learner.step_time(), number);
   }
 
   void step(std::int64_t number) {
     auto& trial = trials_.at(number);
     trial.learner.step();
-    ++result_.steps;
-    busy_ += trial.learner.step_time();
+    tally_.step_done(trial.learner);
     const double loss = trial.learner.report(trial.noise);
     scheduler_->observe(number, trial.attempt, trial.learner.steps(), loss);
     const Verdict verdict = scheduler_->judge(number).verdict;
     if (trial.learner.steps() >= kMaxSteps) {
       scheduler_->observe_completed(number, loss);
-      if (loss < best_) {
-        best_ = loss;
-        result_.quality = trial.learner.loss();
-        result_.reached = result_.quality <= setting_.target;
-      }
+      tally_.completed(trial.learner, loss);
       leave(number, TrialState::completed);
     } else if (verdict == Verdict::go_on) {
-      events_.emplace(result_.time + trial.learner.step_time(), number);
+      events_.emplace(tally_.result.time + trial.learner.step_time(), number);
     } else {
       leave(number, verdict == Verdict::stop ? TrialState::stopped : TrialState::paused);
     }
@@ -138,8 +126,7 @@ class Simulation {
   std::unordered_map<std::int64_t, Trial> trials_;
   std::priority_queue<Event, std::vector<Event>, std::greater<>> events_;
   std::int64_t first_ = 0;
-  double best_ = std::numeric_limits<double>::infinity(), busy_ = 0;
-  Result result_;
+  Tally tally_{setting_};
 };
 
 }  // namespace

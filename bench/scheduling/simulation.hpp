@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 
 #include "core/scheduler.hpp"
@@ -26,6 +27,37 @@ struct Result {
   std::int64_t trials = 0;  ///< begun
   double quality = 0;       ///< loss without noise of the trial that completed with the best reported loss
   double busy = 0;          ///< share of the places' time that was spent on steps
+};
+
+/// Counts what a simulated study comes to.
+class Tally {
+ public:
+  explicit Tally(const Setting& setting) : setting_(setting) {}
+  bool done() const {
+    return result.reached || (setting_.budget > 0 && result.steps >= setting_.budget) ||
+           (setting_.most_trials > 0 && result.trials >= setting_.most_trials);
+  }
+  void step_done(const Learner& learner) {
+    ++result.steps;
+    busy_ += learner.step_time();
+  }
+  /// `loss` is what it reported last.
+  void completed(const Learner& learner, double loss) {
+    if (!(loss < best_)) return;
+    best_ = loss;
+    result.quality = learner.loss();
+    result.reached = result.quality <= setting_.target;
+  }
+  Result whole() {
+    result.busy = busy_ / (result.time * static_cast<double>(setting_.workers));
+    return result;
+  }
+
+  Result result;
+
+ private:
+  const Setting& setting_;
+  double best_ = std::numeric_limits<double>::infinity(), busy_ = 0;
 };
 
 /// A study of random points on a virtual clock, through the scheduler as it is in production: what a worker

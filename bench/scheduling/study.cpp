@@ -1,6 +1,5 @@
 #include "study.hpp"
 
-#include <limits>
 #include <queue>
 #include <unordered_map>
 #include <utility>
@@ -39,15 +38,14 @@ class StudySimulation {
 
   Result run() {
     fill();
-    while (!done() && !events_.empty()) {
+    while (!tally_.done() && !events_.empty()) {
       const auto [time, number] = events_.top();
       events_.pop();
-      result_.time = time;
+      tally_.result.time = time;
       step(number);
-      if (!done()) fill();
+      if (!tally_.done()) fill();
     }
-    result_.busy = busy_ / (result_.time * static_cast<double>(setting_.workers));
-    return result_;
+    return tally_.whole();
   }
 
  private:
@@ -59,11 +57,6 @@ class StudySimulation {
   /// When a trial's next step ends, and which; of equal times the smaller number.
   using Event = std::pair<double, std::int64_t>;
 
-  bool done() const {
-    return result_.reached || (setting_.budget > 0 && result_.steps >= setting_.budget) ||
-           (setting_.most_trials > 0 && result_.trials >= setting_.most_trials);
-  }
-
   void fill() {
     while (free_ > 0) {
       const auto asked = manager_->ask({});
@@ -74,31 +67,26 @@ class StudySimulation {
         Random random(setting_.seed, static_cast<std::uint64_t>(number), Purpose::local_search);
         const Shape shape = shape_of(setting_.problem, asked->trial.parameters, random);
         found = trials_.emplace(number, Trial{Learner(shape), random}).first;
-        ++result_.trials;
+        ++tally_.result.trials;
       }
       Trial& trial = found->second;
       trial.fence = asked->attempt.fence;
       --free_;
-      events_.emplace(result_.time + trial.learner.step_time(), number);
+      events_.emplace(tally_.result.time + trial.learner.step_time(), number);
     }
   }
 
   void step(std::int64_t number) {
     Trial& trial = trials_.at(number);
     trial.learner.step();
-    ++result_.steps;
-    busy_ += trial.learner.step_time();
+    tally_.step_done(trial.learner);
     const double loss = trial.learner.report(trial.noise);
     const auto said = manager_->report(number, trial.fence, trial.learner.steps(), {{kMetric, loss}});
     if (trial.learner.steps() >= kMaxSteps) {
       manager_->apply(CompleteTrial{number, trial.fence, {{kMetric, loss}}, {}});
-      if (loss < best_) {
-        best_ = loss;
-        result_.quality = trial.learner.loss();
-        result_.reached = result_.quality <= setting_.target;
-      }
+      tally_.completed(trial.learner, loss);
     } else if (said.verdict == Verdict::go_on) {
-      events_.emplace(result_.time + trial.learner.step_time(), number);
+      events_.emplace(tally_.result.time + trial.learner.step_time(), number);
       return;
     } else {
       manager_->end_early(number, trial.fence, said.reason);
@@ -113,8 +101,7 @@ class StudySimulation {
   std::unique_ptr<StudyManager> manager_;
   std::unordered_map<std::int64_t, Trial> trials_;
   std::priority_queue<Event, std::vector<Event>, std::greater<>> events_;
-  double best_ = std::numeric_limits<double>::infinity(), busy_ = 0;
-  Result result_;
+  Tally tally_{setting_};
 };
 
 }  // namespace

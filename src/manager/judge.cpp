@@ -43,8 +43,7 @@ void StudyManager::observe_locked(const ReportRecord& report) {
   if (report.metric != study_.spec.objective().metric) return;
   const auto fed = fed_.find(report.trial);
   if (fed != fed_.end() && std::pair(report.attempt, report.step) <= fed->second) return;
-  const bool minimize = study_.spec.objective().direction == Direction::minimize;
-  scheduler_->observe(report.trial, report.attempt, report.step, minimize ? report.value : -report.value);
+  scheduler_->observe(report.trial, report.attempt, report.step, history_.loss(report.value));
 }
 
 void StudyManager::remember_locked(const DecisionRecord& decision) {
@@ -56,12 +55,11 @@ void StudyManager::remember_locked(const DecisionRecord& decision) {
 bool StudyManager::feed_portion_locked() {
   constexpr std::int64_t kPortion = 20'000;
   const Delta delta = storage_->changes_since(study_.id, judged_sequence_, kPortion);
-  const auto& objective = study_.spec.objective();
-  const auto loss = [&](double value) { return objective.direction == Direction::minimize ? value : -value; };
   for (const auto& report : delta.reports) observe_locked(report);
   for (const auto& trial : delta.trials) {
     if (trial.state == TrialState::completed && completed_.insert(trial.number).second) {
-      scheduler_->observe_completed(trial.number, loss(trial.metrics.at(objective.metric)));
+      scheduler_->observe_completed(trial.number,
+                                    history_.loss(trial.metrics.at(study_.spec.objective().metric)));
     }
     scheduler_->observe_state(trial.number, trial.state, trial.proposal.parent, trial.proposal.replaces);
   }

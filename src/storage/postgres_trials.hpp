@@ -55,8 +55,8 @@ struct PostgresTrials {
       const AttemptRecord& a = *change.attempt;
       run_with<Query>(
           connection,
-          "INSERT INTO attempt(trial, number, worker, fence, lease_until, outcome, exit_code, signal, host, "
-          "resources, stderr_tail, started, ended_at) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+          "INSERT INTO attempt(" KRIGON_ATTEMPT_INSERTED
+          ") VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
           "ON CONFLICT(trial, number) DO UPDATE SET worker = excluded.worker, fence = excluded.fence, "
           "lease_until = excluded.lease_until, outcome = excluded.outcome, exit_code = excluded.exit_code, "
           "signal = excluded.signal, host = excluded.host, resources = excluded.resources, "

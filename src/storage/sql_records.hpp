@@ -137,7 +137,10 @@ inline auto revised_values(const TrialRecord& t) {
                          p.replaces);
 }
 
-/// An attempt's, behind its trial and number, in the order of KRIGON_ATTEMPT_COLUMNS.
+/// What a row of `attempt` holds; and its values behind its trial and number.
+#define KRIGON_ATTEMPT_INSERTED                                                                           \
+  "trial, number, worker, fence, lease_until, outcome, exit_code, signal, host, resources, stderr_tail, " \
+  "started, ended_at"
 inline auto attempt_values(const AttemptRecord& a) {
   return std::make_tuple(std::string_view(a.worker), a.fence, a.lease_until, to_string(a.outcome),
                          a.exit_code, a.signal, std::string_view(a.host), nullable_text(a.resources),

@@ -61,12 +61,10 @@ void SqliteTrials::write(Connection& connection, std::int64_t study, const Chang
   if (attempt && change.attempt->number > 1 &&
       (!was_attempt || was_attempt->number < change.attempt->number)) {
     // It takes the place of the one before it.
-    run_with<Query>(
-        connection,
-        "INSERT INTO attempt(trial, number, worker, fence, lease_until, outcome, exit_code, signal, "
-        "host, resources, stderr_tail, started, ended_at) SELECT " KRIGON_NEWEST_ATTEMPT
-        " FROM trial WHERE id = ? AND attempts BETWEEN 1 AND ?",
-        key, std::tuple{change.attempt->number - 1});
+    run_with<Query>(connection,
+                    "INSERT INTO attempt(" KRIGON_ATTEMPT_INSERTED ") SELECT " KRIGON_NEWEST_ATTEMPT
+                    " FROM trial WHERE id = ? AND attempts BETWEEN 1 AND ?",
+                    key, std::tuple{change.attempt->number - 1});
   }
   if (change.revised) {
     run_with<Query>(connection, "UPDATE trial SET " KRIGON_TRIAL_REVISED " WHERE id = ?",
