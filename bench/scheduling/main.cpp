@@ -67,7 +67,7 @@ class Bench {
  private:
   static Setting setting(Problem problem, const EarlyStopping& options, std::size_t workers,
                          std::uint64_t seed) {
-    return {problem, [options] { return make_rule(options); }, workers, seed, 0, 0};
+    return {problem, [options, problem] { return make_rule(options, problem); }, workers, seed, 0, 0};
   }
 
   void bar(const std::string& what, bool reached) {
@@ -218,7 +218,8 @@ class Bench {
     const double none = rows.front().loss;
     for (const auto& [rule, loss] : rows) {
       fmt::print("{:17} {:8.4f}  {:5.3f} of none's\n", rule.label, loss, loss / none);
-      if (rule.label == "asha" || rule.label == "asha, promote" || rule.label == "envelope") {
+      if (rule.label == "asha" || rule.label == "asha, promote" || rule.label == "envelope" ||
+          rule.label.starts_with("curve")) {
         bar(fmt::format("{}: no more than 5 % worse where curves cross: {:.3f}", rule.label, loss / none),
             loss <= 1.05 * none);
       }

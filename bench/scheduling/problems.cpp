@@ -91,16 +91,21 @@ const std::vector<Parameters>& configurations(Problem problem) {
 
 Shape shape_of(Problem problem, const Parameters& parameters, Random& random) {
   if (is_recorded(problem)) {
-    const auto& recorded = configurations(problem);
-    const auto found = std::find(recorded.begin(), recorded.end(), parameters);
-    if (found == recorded.end()) throw std::invalid_argument("a point of no recorded configuration");
-    return {.recorded = record_of(problem).curve(static_cast<std::size_t>(found - recorded.begin()))};
+    const Record& record = record_of(problem);
+    const auto number = record.number_of(parameters);
+    if (!number) throw std::invalid_argument("a point of no recorded configuration");
+    return {.recorded = record.curve(*number)};
   }
   std::array<double, 9> u{};
   for (std::size_t d = 0; d < u.size(); ++d) {
     u[d] = 1 + std::log10(std::get<double>(parameters.at("x" + std::to_string(d)))) / 3;
   }
   return shape_at(problem, u, random);
+}
+
+const Parameters& random_configuration(Problem problem, Random& random) {
+  const auto& recorded = configurations(problem);
+  return recorded[random.below(recorded.size())];
 }
 
 Shape random_shape(Problem problem, Random& random) {

@@ -36,8 +36,7 @@ struct Shape {
 ///              1 / (1 + e^(20 (0.8 - u_0))), at a step from 2 to 81
 ///
 /// The others replay what was recorded of real trainings (record.py), noise and all: a random point is one of
-/// the recorded configurations, drawn with replacement; a sampler's point gives way to the nearest of them
-/// (tabular.hpp).
+/// the recorded configurations, drawn with replacement; a sampler chooses among them (GpOptions::among).
 enum class Problem { smooth, crossing, hard, network_error, network_loss, boosting, logistic };
 
 inline constexpr std::int64_t kMaxSteps = 81;
@@ -50,6 +49,8 @@ const std::vector<Parameters>& configurations(Problem problem);
 /// `random` makes what is luck. Of recorded problems the parameters are those of a configuration: of others
 /// throws std::invalid_argument.
 Shape shape_of(Problem problem, const Parameters& parameters, Random& random);
+/// Of a recorded problem, one of them; the same as random_shape() has with the same luck.
+const Parameters& random_configuration(Problem problem, Random& random);
 /// That of a random point.
 Shape random_shape(Problem problem, Random& random);
 /// Of a recorded problem, each configuration's.

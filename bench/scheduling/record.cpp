@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "core/encoding.hpp"
 #include "core/spec.hpp"
 #include "krigon/error.hpp"
 #include "problems.hpp"
@@ -55,6 +56,7 @@ void Record::read_parameters(const std::string& path) {
   try {
     space_ = space_from_json(nlohmann::json::parse(line));
     const auto& named = space_.parameters();
+    const Encoding encoding(space_);
     while (std::getline(file, line)) {
       ++number;
       const auto row = nlohmann::json::parse(line);
@@ -62,15 +64,22 @@ void Record::read_parameters(const std::string& path) {
       for (std::size_t d = 0; d < named.size(); ++d) {
         if (!row.at(d).is_null()) point.emplace(named[d].name, value_from_json(row.at(d)));
       }
-      parameters_.push_back(space_.complete(point));
+      // As samplers propose it: reals are rounded a little (core/encoding.hpp).
+      parameters_.push_back(encoding.decode(encoding.encode(space_.complete(point)).value()));
     }
   } catch (const std::exception& e) {
     throw EnvironmentError(fmt::format("{}:{}: {}", path, number, e.what()));
   }
+  for (std::size_t i = 0; i < parameters_.size(); ++i) numbers_.emplace(parameters_[i], i);
   if (parameters_.size() != size()) {
     throw EnvironmentError(fmt::format("{}: found {} configurations, expected one for each of {} curves",
                                        path, parameters_.size(), size()));
   }
+}
+
+std::optional<std::size_t> Record::number_of(const Parameters& parameters) const {
+  const auto found = numbers_.find(parameters);
+  return found == numbers_.end() ? std::nullopt : std::optional(found->second);
 }
 
 }  // namespace krigon::bench

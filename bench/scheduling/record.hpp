@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstddef>
+#include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -26,6 +28,8 @@ class Record {
   const Space& space() const { return space_; }
   /// Of each configuration.
   const std::vector<Parameters>& parameters() const { return parameters_; }
+  /// The configuration that has these parameters.
+  std::optional<std::size_t> number_of(const Parameters& parameters) const;
 
  private:
   void read_curves(const std::string& path);
@@ -35,6 +39,7 @@ class Record {
   std::vector<float> values_;
   Space space_;
   std::vector<Parameters> parameters_;
+  std::map<Parameters, std::size_t> numbers_;
 };
 
 }  // namespace krigon::bench

@@ -31,14 +31,16 @@ std::vector<Rule> rules() {
       {"patience 10", with("patience", [](auto& o) { o.delta = 0.005; })},
       // A forecast takes a millisecond, which ten thousand workers do not wait for.
       {"curve", with("curve", plain)},
+      {"curve, min 9", with("curve", [](auto& o) { o.min_steps = 9; }), 1, 25, true},
       // With fewer workers than members nobody is there to be cloned.
       {"pbt", with("pbt", [](auto& o) { o.interval = 9, o.population = 25; }), 25, 25},
   };
 }
 
-std::unique_ptr<Scheduler> make_rule(const EarlyStopping& options) {
+std::unique_ptr<Scheduler> make_rule(const EarlyStopping& options, Problem problem) {
   SchedulerMeans means;
-  if (options.type == "curve") means.predictor = make_curve_predictor(make_cpu_backend({.threads = 1}));
+  if (options.type == "curve")
+    means.predictor = make_curve_predictor(make_cpu_backend({.threads = 1}), space(problem));
   return make_study_scheduler(options, means);
 }
 

@@ -7,6 +7,7 @@
 
 #include "core/scheduler.hpp"
 #include "krigon/study.hpp"
+#include "problems.hpp"
 
 namespace krigon::bench {
 
@@ -23,6 +24,6 @@ struct Rule {
 /// All that are compared; the first is none.
 std::vector<Rule> rules();
 /// As it is in production. Precondition: it is not kBound.
-std::unique_ptr<Scheduler> make_rule(const EarlyStopping& options);
+std::unique_ptr<Scheduler> make_rule(const EarlyStopping& options, Problem problem);
 
 }  // namespace krigon::bench

@@ -70,14 +70,10 @@ class Simulation {
             {Learner(parent.learner, shape), random, std::move(parameters), 1, said->trial, said->replaces});
       } else if (scheduler_->takes_new(next)) {
         Random random(setting_.seed, luck(next), Purpose::local_search);
-        if (is_recorded(setting_.problem)) {
-          const Shape shape = random_shape(setting_.problem, random);
-          begin({Learner(shape), random, {}});
-        } else {
-          auto parameters = random_point(setting_.seed, first_ + next);
-          const Shape shape = shape_of(setting_.problem, parameters, random);
-          begin({Learner(shape), random, std::move(parameters)});
-        }
+        auto parameters = is_recorded(setting_.problem) ? random_configuration(setting_.problem, random)
+                                                        : random_point(setting_.seed, first_ + next);
+        const Shape shape = shape_of(setting_.problem, parameters, random);
+        begin({Learner(shape), random, std::move(parameters)});
       } else {
         return;
       }
@@ -86,6 +82,7 @@ class Simulation {
 
   void begin(Trial trial) {
     const auto number = tally_.result.trials++ - first_;
+    scheduler_->observe_parameters(number, trial.parameters);
     go_on(number, trials_.emplace(number, std::move(trial)).first->second);
   }
 

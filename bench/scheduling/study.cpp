@@ -5,11 +5,11 @@
 #include <utility>
 
 #include "backend/cpu_backend.hpp"
+#include "core/encoding.hpp"
 #include "core/machine.hpp"
 #include "manager/manager.hpp"
-#include "propose/samplers.hpp"
+#include "propose/auto.hpp"
 #include "storage/storage.hpp"
-#include "tabular.hpp"
 
 namespace krigon::bench {
 namespace {
@@ -18,7 +18,7 @@ constexpr const char* kMetric = "loss";
 
 class StudySimulation {
  public:
-  StudySimulation(const Setting& setting, const std::string& sampler)
+  StudySimulation(const Setting& setting)
       : setting_(setting), free_(setting.workers), storage_(open_storage("memory:")) {
     StudySpec spec;
     spec.name = name_of(setting.problem);
@@ -26,11 +26,16 @@ class StudySimulation {
     spec.space = space(setting.problem);
     spec.early_stopping.max_steps = kMaxSteps;
     spec.trial.checkpoint = true;
-    spec.sampler.type = sampler;
     spec.seed = setting.seed;
+    GpOptions options;
+    if (is_recorded(setting.problem)) {
+      const Encoding encoding(spec.space);
+      for (const auto& recorded : configurations(setting.problem)) {
+        options.among.push_back(encoding.encode(recorded).value());
+      }
+    }
     // All processors are at other studies already.
-    auto points = make_sampler(spec.sampler, spec.space, spec.seed, make_cpu_backend({.threads = 1}));
-    if (is_recorded(setting.problem)) points = make_tabular_sampler(std::move(points), setting.problem);
+    auto points = make_auto_sampler(spec.space, spec.seed, make_cpu_backend({.threads = 1}), options);
     auto study = storage_->create_study(spec, nullptr);
     manager_ =
         std::make_unique<StudyManager>(storage_, std::move(study), std::move(points), setting.scheduler());
@@ -106,8 +111,8 @@ class StudySimulation {
 
 }  // namespace
 
-Result simulate_study(const Setting& setting, const std::string& sampler) {
-  return StudySimulation(setting, sampler).run();
+Result simulate_study(const Setting& setting) {
+  return StudySimulation(setting).run();
 }
 
 }  // namespace krigon::bench

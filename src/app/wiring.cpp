@@ -24,9 +24,9 @@ std::unique_ptr<Sampler> make_study_sampler(const StudySpec& spec, std::shared_p
 std::unique_ptr<StudyManager> make_manager(std::shared_ptr<Storage> storage, StudyRecord study,
                                            std::shared_ptr<Backend> backend) {
   auto sampler = make_study_sampler(study.spec, backend);
-  auto scheduler =
-      make_study_scheduler(study.spec.early_stopping,
-                           {study.spec.objective().direction, make_curve_predictor(std::move(backend))});
+  auto scheduler = make_study_scheduler(
+      study.spec.early_stopping,
+      {study.spec.objective().direction, make_curve_predictor(std::move(backend), study.spec.space)});
   return std::make_unique<StudyManager>(std::move(storage), std::move(study), std::move(sampler),
                                         std::move(scheduler));
 }

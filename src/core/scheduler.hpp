@@ -51,6 +51,9 @@ class Scheduler {
   virtual std::string_view name() const = 0;
   /// Whether it wants to be fed: reading all that a study of millions ever reported takes its time.
   virtual bool listens() const { return true; }
+  /// What the trial is trained with, in any grain, before judge() is asked about it and before
+  /// observe_completed().
+  virtual void observe_parameters(std::int64_t /*trial*/, const Parameters& /*parameters*/) {}
   /// The newest attempt's report; those of older attempts are no longer heard.
   virtual void observe(std::int64_t trial, std::int64_t attempt, std::int64_t step, double loss) = 0;
   /// The trial completed with this loss (for rules that compare with finished trials).

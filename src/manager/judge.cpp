@@ -33,6 +33,7 @@ void StudyManager::begin_judging_locked() {
         if (report.metric == study_.spec.objective().metric) last = {report.attempt, report.step};
       }
       fed_[trial.number] = last;
+      scheduler_->observe_parameters(trial.number, trial.parameters);
       scheduler_->observe_state(trial.number, trial.state, trial.proposal.parent, trial.proposal.replaces);
       for (const auto& decision : storage_->decisions(study_.id, trial.number)) remember_locked(decision);
     }
@@ -57,6 +58,7 @@ bool StudyManager::feed_portion_locked() {
   const Delta delta = storage_->changes_since(study_.id, judged_sequence_, kPortion);
   for (const auto& report : delta.reports) observe_locked(report);
   for (const auto& trial : delta.trials) {
+    scheduler_->observe_parameters(trial.number, trial.parameters);
     if (trial.state == TrialState::completed && completed_.insert(trial.number).second) {
       scheduler_->observe_completed(trial.number,
                                     history_.loss(trial.metrics.at(study_.spec.objective().metric)));

@@ -74,16 +74,16 @@ class GpSampler final : public Sampler {
         options_(options),
         initial_(options.initial.value_or(default_initial(encoding_.dims()))),
         first_phase_(space, seed),
-        listed_(list_points(encoding_, kMostExhaustive)) {}
+        listed_(options.among.empty() ? list_points(encoding_, kMostExhaustive) : options.among) {}
 
   std::string_view name() const override { return "gp"; }
 
   Suggestion propose(const History& history, std::int64_t number) override {
     const StudyHead& head = history.head();
     if (head.next_trial - head.cancelled < initial_ || encoding_.dims() == 0)
-      return first_phase_.propose(history, number);
+      return without_model(history, number);
     const Training training = make_training(encoding_, history, options_.most, seed_);
-    if (training.told < kLeastObservations) return first_phase_.propose(history, number);
+    if (training.told < kLeastObservations) return without_model(history, number);
     return propose_by_model(history, number, training);
   }
 
@@ -96,6 +96,22 @@ class GpSampler final : public Sampler {
   }
 
  private:
+  // What is proposed where there is no model, or where it knows no place.
+  Suggestion without_model(const History& history, std::int64_t number) {
+    if (options_.among.empty()) return first_phase_.propose(history, number);
+    Random random(seed_, static_cast<std::uint64_t>(number), Purpose::random_sampler);
+    const auto draw = [&](std::uint32_t, std::span<double> u) {
+      const Point& point = options_.among[random.below(options_.among.size())];
+      std::copy(point.begin(), point.end(), u.begin());
+    };
+    const auto [point, repeated] = first_free(encoding_, Taken(encoding_, history), draw, &*listed_, random);
+    Suggestion suggestion;
+    suggestion.parameters = encoding_.decode(point);
+    suggestion.proposal.sampler = "random";
+    if (repeated) suggestion.proposal.note = kRepeatedNote;
+    return suggestion;
+  }
+
   Suggestion propose_by_model(const History& history, std::int64_t number, const Training& training) {
     AskTimings timings;
     timings.observations = training.data.n;
@@ -108,7 +124,7 @@ class GpSampler final : public Sampler {
                                     stored_in(earlier, "hyperparameters", "fitted_at", groups),
                                     objective_belief(groups), seed_, stream, options_.exact);
     if (!surrogate) {
-      auto suggestion = first_phase_.propose(history, number);
+      auto suggestion = without_model(history, number);
       suggestion.proposal.note = "the model could not be fitted: a Sobol' point instead";
       return suggestion;
     }
@@ -156,7 +172,7 @@ class GpSampler final : public Sampler {
     if (options_.timings != nullptr) *options_.timings = timings;
     if (!maximum || (maximum->repeated && !listed_)) {
       // Nothing free among the candidates of a space too large to list, or no finite value anywhere.
-      auto suggestion = first_phase_.propose(history, number);
+      auto suggestion = without_model(history, number);
       suggestion.proposal.note += std::string(suggestion.proposal.note.empty() ? "" : "; ") +
                                   "the acquisition found no free point: a Sobol' point instead";
       return suggestion;

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "core/sampler.hpp"
 #include "model/limits.hpp"
@@ -20,6 +21,9 @@ struct GpOptions {
   std::size_t most = kDefaultObservations;  ///< observations that the model is told of at most
   std::size_t exact = kExactPoints;         ///< beyond so many the model is Vecchia's approximation
   MaximiseOptions maximise;
+  /// Canonical, feasible points: no others are proposed, in random order as long as there is no model. Empty:
+  /// the whole space. For tables of what was measured before.
+  std::vector<Point> among = {};
   AskTimings* timings = nullptr;  ///< overwritten by every proposal of the model; may be null
 };
 

@@ -9,13 +9,27 @@
 namespace krigon {
 namespace {
 
-constexpr std::size_t kEach = 6;     // of the best, and of the latest, curves that are learnt from
-constexpr std::size_t kPoints = 12;  // of a curve, the last: what lies far back says little about the end
+constexpr std::size_t kEach = 16;     // of the best, and of the latest, curves that are learnt from
+constexpr std::size_t kStopped = 24;  // of those that were stopped
+constexpr std::size_t kPoints = 8;    // of a curve, the last: what lies far back says little about the end
 
 }  // namespace
 
 CurveScheduler::CurveScheduler(const EarlyStopping& options, std::shared_ptr<Predictor> predictor)
     : options_(options), predictor_(std::move(predictor)) {}
+
+void CurveScheduler::observe_parameters(std::int64_t trial, const Parameters& parameters) {
+  progress_[trial].parameters = parameters;
+}
+
+LearningCurve CurveScheduler::curve_of(const Progress& progress) {
+  LearningCurve whole{progress.parameters, {}};
+  const auto& curve = progress.curve;
+  for (auto i = curve.size() - std::min(curve.size(), kPoints); i < curve.size(); ++i) {
+    whole.points.push_back({curve[i].step, curve[i].loss});
+  }
+  return whole;
+}
 
 void CurveScheduler::observe(std::int64_t trial, std::int64_t attempt, std::int64_t step, double loss) {
   auto& progress = progress_[trial];
@@ -44,13 +58,11 @@ void CurveScheduler::observe_completed(std::int64_t trial, double loss) {
   best_ = std::min(best_, loss);
   const auto found = progress_.find(trial);
   if (found == progress_.end()) return;
-  Whole whole{trial, loss, {}};
+  Whole whole{trial, loss, curve_of(found->second)};
   const auto last = static_cast<double>(options_.max_steps);
-  const auto& curve = found->second.curve;
-  for (auto i = curve.size() - std::min(curve.size(), kPoints); i < curve.size(); ++i) {
-    if (curve[i].step < last) whole.points.push_back({curve[i].step, curve[i].loss});
-  }
-  whole.points.push_back({last, loss});
+  auto& points = whole.curve.points;
+  std::erase_if(points, [&](const CurvePoint& point) { return point.step >= last; });
+  points.push_back({last, loss});
   progress_.erase(found);
   const auto place = std::upper_bound(bests_.begin(), bests_.end(), loss,
                                       [](double value, const Whole& other) { return value < other.loss; });
@@ -64,18 +76,26 @@ void CurveScheduler::observe_completed(std::int64_t trial, double loss) {
 void CurveScheduler::learn_from_now_on() {
   learnt_ = completed_;
   model_.reset();
-  lessons_.clear();
-  for (const auto& whole : bests_) lessons_.push_back(whole.points);
+  lessons_ = stopped_;
+  for (const auto& whole : bests_) lessons_.push_back(whole.curve);
   for (const auto& whole : latest_) {
     const bool there = std::any_of(bests_.begin(), bests_.end(),
                                    [&](const Whole& other) { return other.trial == whole.trial; });
-    if (!there) lessons_.push_back(whole.points);
+    if (!there) lessons_.push_back(whole.curve);
   }
 }
 
 void CurveScheduler::observe_state(std::int64_t trial, TrialState state, std::int64_t, std::int64_t) {
-  // A completed one is dealt with when its loss is known.
-  if (ended(state) && state != TrialState::completed) progress_.erase(trial);
+  if (!ended(state)) return;
+  const auto found = progress_.find(trial);
+  if (found == progress_.end()) return;
+  // A completed one that reported is dealt with when its loss is known.
+  if (state == TrialState::completed && !found->second.curve.empty()) return;
+  if (state == TrialState::stopped && !found->second.curve.empty()) {
+    stopped_.push_back(curve_of(found->second));
+    if (stopped_.size() > kStopped) stopped_.erase(stopped_.begin());
+  }
+  progress_.erase(found);
 }
 
 Judgement CurveScheduler::judge(std::int64_t trial) {
@@ -86,12 +106,7 @@ Judgement CurveScheduler::judge(std::int64_t trial) {
   if (step < options_.min_steps || step >= options_.max_steps || lessons_.empty() || !predictor_) return {};
   const auto last = static_cast<double>(options_.max_steps);
   if (!model_) model_ = predictor_->learn(lessons_, last);
-  std::vector<CurvePoint> sofar;
-  const auto& curve = progress.curve;
-  for (auto i = curve.size() - std::min(curve.size(), kPoints); i < curve.size(); ++i) {
-    sofar.push_back({curve[i].step, curve[i].loss});
-  }
-  const auto probability = model_->probability_below(best_, sofar, last);
+  const auto probability = model_->probability_below(best_, curve_of(progress), last);
   if (!probability) return {};
   Judgement judgement;
   judgement.basis = {{"rule", "curve"}, {"step", step}, {"probability", *probability}, {"best", best_}};

@@ -16,16 +16,18 @@ namespace krigon {
 /// Extrapolates a trial's curve and stops it when the probability that its value at max_steps beats the best
 /// completed trial's is below `probability` (Domhan, Springenberg, Hutter 2015, "Speeding Up Automatic
 /// Hyperparameter Optimization of Deep Neural Networks by Extrapolation of Learning Curves", section 3.4,
-/// with a Gaussian process over curves in the place of parametric families).
+/// with a Gaussian process over curves and parameters in the place of parametric families).
 ///
 /// Curves are kept as the means over stretches of steps, two for each doubling: a trial is judged with its
-/// first report in each. The model learns from up to 12 whole curves, the best and the latest, and anew when
-/// the number of completed trials has grown by half. Nothing is stopped before `startup` have completed.
+/// first report in each. The model learns from the 16 best and the 16 latest whole curves and from the 24
+/// latest that were stopped, and anew when the number of completed trials has grown by half. Nothing is
+/// stopped before `startup` have completed.
 class CurveScheduler final : public Scheduler {
  public:
   /// Without a predictor every trial goes on.
   CurveScheduler(const EarlyStopping& options, std::shared_ptr<Predictor> predictor);
   std::string_view name() const override { return "curve"; }
+  void observe_parameters(std::int64_t trial, const Parameters& parameters) override;
   void observe(std::int64_t trial, std::int64_t attempt, std::int64_t step, double loss) override;
   void observe_completed(std::int64_t trial, double loss) override;
   void observe_state(std::int64_t trial, TrialState state, std::int64_t parent,
@@ -41,6 +43,7 @@ class CurveScheduler final : public Scheduler {
     double step = 0, loss = 0;  ///< means
   };
   struct Progress {
+    Parameters parameters;
     std::int64_t attempt = 0;
     std::int64_t step = 0;
     std::vector<Stretch> curve;  ///< rising
@@ -49,8 +52,9 @@ class CurveScheduler final : public Scheduler {
   struct Whole {
     std::int64_t trial = 0;
     double loss = 0;
-    std::vector<CurvePoint> points;
+    LearningCurve curve;
   };
+  static LearningCurve curve_of(const Progress& progress);
   void learn_from_now_on();
 
   EarlyStopping options_;
@@ -59,9 +63,10 @@ class CurveScheduler final : public Scheduler {
   std::int64_t completed_ = 0;
   std::int64_t learnt_ = 0;  ///< completed trials when the model was last told to learn
   double best_ = std::numeric_limits<double>::infinity();
-  std::vector<Whole> bests_, latest_;             ///< best first; oldest first
-  std::vector<std::vector<CurvePoint>> lessons_;  ///< what the model learns from
-  std::unique_ptr<CurveModel> model_;             ///< made of these when it is first asked
+  std::vector<Whole> bests_, latest_;   ///< best first; oldest first
+  std::vector<LearningCurve> stopped_;  ///< oldest first
+  std::vector<LearningCurve> lessons_;  ///< what the model learns from
+  std::unique_ptr<CurveModel> model_;   ///< made of these when it is first asked
 };
 
 }  // namespace krigon

@@ -65,14 +65,13 @@ void PrintTo(const Rule& rule, std::ostream* stream) {
 /// Takes the end of a curve for where it stands now, give or take as much again as it still has to go.
 class PlainPredictor final : public Predictor {
   class Model final : public CurveModel {
-    std::optional<double> probability_below(double loss, std::span<const CurvePoint> sofar,
-                                            double step) override {
-      const auto& last = sofar.back();
+    std::optional<double> probability_below(double loss, const LearningCurve& sofar, double step) override {
+      const auto& last = sofar.points.back();
       const double spread = 0.01 + 1 / last.step - 1 / step;
       return 0.5 * std::erfc((last.loss - loss) / spread);
     }
   };
-  std::unique_ptr<CurveModel> learn(std::span<const std::vector<CurvePoint>>, double) override {
+  std::unique_ptr<CurveModel> learn(std::span<const LearningCurve>, double) override {
     return std::make_unique<Model>();
   }
 };

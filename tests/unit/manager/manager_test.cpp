@@ -48,17 +48,23 @@ class EchoSampler final : public Sampler {
 class LimitScheduler final : public Scheduler {
  public:
   std::string_view name() const override { return "limit"; }
+  void observe_parameters(std::int64_t trial, const Parameters& point) override { parameters[trial] = point; }
   void observe(std::int64_t trial, std::int64_t, std::int64_t step, double loss) override {
     seen.emplace_back(trial, step);
     last_[trial] = loss;
   }
-  void observe_completed(std::int64_t trial, double) override { completed.push_back(trial); }
+  void observe_completed(std::int64_t trial, double) override {
+    EXPECT_TRUE(parameters.contains(trial)) << "parameters come first";
+    completed.push_back(trial);
+  }
   Judgement judge(std::int64_t trial) override {
+    EXPECT_TRUE(parameters.contains(trial)) << "parameters come first";
     if (last_[trial] <= 0.5) return {Verdict::go_on, {{"loss", last_[trial]}}, ""};
     return {Verdict::stop, {{"loss", last_[trial]}}, "above the limit"};
   }
   std::vector<std::pair<std::int64_t, std::int64_t>> seen;
   std::vector<std::int64_t> completed;
+  std::map<std::int64_t, Parameters> parameters;
 
  private:
   std::map<std::int64_t, double> last_;

@@ -1,6 +1,9 @@
 #include "propose/gp_sampler.hpp"
 
+#include <algorithm>
 #include <cmath>
+#include <set>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -91,6 +94,34 @@ TEST(GpSampler, FindsTheBottomOfABowl) {
     }
     EXPECT_LT(best, 1e-4) << seed;  // random search: about 0.01
   }
+}
+
+TEST(GpSampler, AmongGivenPointsItChoosesThoseAndEachOnce) {
+  const Encoding encoding(plane());
+  Random random(1, 0, Purpose::random_sampler);
+  GpOptions options;
+  while (options.among.size() < 200) {
+    std::vector<double> point{random.uniform(), random.uniform()};
+    encoding.canonicalise(point);
+    options.among.push_back(point);
+  }
+  std::vector<double> values;
+  for (const auto& point : options.among) values.push_back(bowl(encoding.decode(point)));
+  const auto sampler = make_gp_sampler(plane(), 1, cpu(), options);
+  Told study(plane());
+  std::set<std::vector<double>> chosen;
+  double best = 1;
+  for (int i = 0; i < 20; ++i) {
+    const auto number = study.ask(*sampler);
+    const auto& trial = study.history().trial(number);
+    EXPECT_EQ(trial.proposal.sampler, i < 5 ? "random" : "gp");
+    const auto point = encoding.encode(trial.parameters).value();
+    EXPECT_THAT(options.among, ::testing::Contains(point));
+    EXPECT_TRUE(chosen.insert(point).second);
+    best = std::min(best, bowl(trial.parameters));
+    study.complete(number, bowl(trial.parameters));
+  }
+  EXPECT_EQ(best, *std::min_element(values.begin(), values.end()));
 }
 
 TEST(GpSampler, ManyObservationsAreModelledByAnApproximationThatProposesTheSame) {

@@ -12,22 +12,25 @@ namespace {
 struct Oracle final : Predictor {
   struct Model final : CurveModel {
     explicit Model(Oracle& to) : oracle(to) {}
-    std::optional<double> probability_below(double loss, std::span<const CurvePoint> sofar,
-                                            double step) override {
+    std::optional<double> probability_below(double loss, const LearningCurve& sofar, double step) override {
       oracle.asked_loss = loss;
-      oracle.asked.assign(sofar.begin(), sofar.end());
+      oracle.asked = sofar.points;
+      oracle.asked_parameters = sofar.parameters;
       oracle.asked_step = step;
       return oracle.probability;
     }
     Oracle& oracle;
   };
-  std::unique_ptr<CurveModel> learn(std::span<const std::vector<CurvePoint>> curves, double) override {
+  std::unique_ptr<CurveModel> learn(std::span<const LearningCurve> curves, double) override {
     learnt.push_back(curves.size());
+    lessons.assign(curves.begin(), curves.end());
     return std::make_unique<Model>(*this);
   }
   std::optional<double> probability = 0.5;
   double asked_loss = 0, asked_step = 0;
   std::vector<CurvePoint> asked;
+  Parameters asked_parameters;
+  std::vector<LearningCurve> lessons;
   std::vector<std::size_t> learnt;
 };
 
@@ -101,14 +104,55 @@ TEST_F(Curve, StretchesAreMeans) {
 }
 
 TEST_F(Curve, LearnsAnewWhenHalfAsManyMoreHaveCompleted) {
-  for (std::int64_t trial = 0; trial < 30; ++trial) {
+  for (std::int64_t trial = 0; trial < 45; ++trial) {
     completed(trial, 100.0 - static_cast<double>(trial % 7));
     report(1000 + trial, 2, 1.0);
   }
-  // At 2, 3, 5, 8, 12, 18 and 27 completed trials; the best six and the latest six.
-  EXPECT_EQ(oracle->learnt.size(), 7u);
+  // At 2, 3, 5, 8, 12, 18, 27 and 41 completed trials; the best 16 and the latest 16.
   EXPECT_THAT(oracle->learnt,
-              testing::ElementsAre(2, 3, 5, testing::Ge(6), testing::_, testing::_, testing::Le(12)));
+              testing::ElementsAre(2, 3, 5, 8, 12, testing::AllOf(testing::Ge(16), testing::Le(18)),
+                                   testing::Le(27), testing::AllOf(testing::Ge(17), testing::Le(32))));
+}
+
+TEST_F(Curve, ThePredictorIsToldOfParameters) {
+  const auto parameters = [](double rate) { return Parameters{{"rate", rate}}; };
+  for (std::int64_t trial = 0; trial < 2; ++trial) {
+    scheduler.observe_parameters(trial, parameters(static_cast<double>(trial)));
+    completed(trial, 3.0);
+  }
+  scheduler.observe_parameters(9, parameters(0.5));
+  report(9, 2, 1.0);
+  EXPECT_EQ(oracle->asked_parameters, parameters(0.5));
+  ASSERT_EQ(oracle->lessons.size(), 2u);
+  EXPECT_EQ(oracle->lessons[1].parameters, parameters(1));
+}
+
+TEST_F(Curve, LearnsFromStoppedTrialsTooAsFarAsTheyWent) {
+  for (std::int64_t trial = 0; trial < 30; ++trial) {
+    scheduler.observe_parameters(trial, {{"rate", static_cast<double>(trial)}});
+    for (std::int64_t step = 1; step <= 4; ++step) scheduler.observe(trial, 1, step, 9.0);
+    scheduler.observe_state(trial, TrialState::stopped, -1, -1);
+    scheduler.observe_state(trial, TrialState::stopped, -1, -1);
+  }
+  scheduler.observe_state(77, TrialState::stopped, -1, -1);  // of which nothing was heard
+  completed(100, 3.0);
+  completed(101, 2.0);
+  report(102, 2, 1.0);
+  ASSERT_EQ(oracle->lessons.size(), 24u + 2u) << "the latest, each once";
+  EXPECT_EQ(oracle->lessons[0].parameters, (Parameters{{"rate", 6.0}}));
+  EXPECT_EQ(oracle->lessons[0].points.back().step, 4);
+}
+
+TEST_F(Curve, CompletedTrialsThatNeverReportedAreLessonsToo) {
+  for (std::int64_t trial = 0; trial < 2; ++trial) {
+    scheduler.observe_parameters(trial, {{"rate", 0.5}});
+    scheduler.observe_completed(trial, 3.0);
+    scheduler.observe_state(trial, TrialState::completed, -1, -1);
+  }
+  report(9, 2, 1.0);
+  ASSERT_EQ(oracle->lessons.size(), 2u);
+  ASSERT_EQ(oracle->lessons[0].points.size(), 1u);
+  EXPECT_EQ(oracle->lessons[0].points[0].step, 32);
 }
 
 }  // namespace
