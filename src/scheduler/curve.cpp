@@ -9,9 +9,11 @@
 namespace krigon {
 namespace {
 
-constexpr std::size_t kEach = 16;     // of the best, and of the latest, curves that are learnt from
-constexpr std::size_t kStopped = 24;  // of those that were stopped
-constexpr std::size_t kPoints = 8;    // of a curve, the last: what lies far back says little about the end
+constexpr std::size_t kEach = 16;       // of the best, and of the latest, curves that are learnt from
+constexpr std::size_t kStopped = 24;    // of those that were stopped
+constexpr std::int64_t kOneIn = 20;     // trials is left alone at first
+constexpr std::int64_t kAlonePart = 3;  // of max_steps: one in so many
+constexpr std::size_t kPoints = 8;      // of a curve, the last: what lies far back says little about the end
 
 }  // namespace
 
@@ -70,11 +72,13 @@ void CurveScheduler::observe_completed(std::int64_t trial, double loss) {
   if (bests_.size() > kEach) bests_.pop_back();
   latest_.push_back(std::move(whole));
   if (latest_.size() > kEach) latest_.erase(latest_.begin());
-  if (completed_ >= options_.startup && 2 * completed_ >= 3 * learnt_) learn_from_now_on();
+  one_more_ended();
 }
 
-void CurveScheduler::learn_from_now_on() {
-  learnt_ = completed_;
+void CurveScheduler::one_more_ended() {
+  ++ended_;
+  if (completed_ < std::max<std::int64_t>(1, options_.startup) || 2 * ended_ < 3 * learnt_) return;
+  learnt_ = ended_;
   model_.reset();
   lessons_ = stopped_;
   for (const auto& whole : bests_) lessons_.push_back(whole.curve);
@@ -94,6 +98,7 @@ void CurveScheduler::observe_state(std::int64_t trial, TrialState state, std::in
   if (state == TrialState::stopped && !found->second.curve.empty()) {
     stopped_.push_back(curve_of(found->second));
     if (stopped_.size() > kStopped) stopped_.erase(stopped_.begin());
+    one_more_ended();
   }
   progress_.erase(found);
 }
@@ -104,6 +109,7 @@ Judgement CurveScheduler::judge(std::int64_t trial) {
   const auto& progress = found->second;
   const std::int64_t step = progress.step;
   if (step < options_.min_steps || step >= options_.max_steps || lessons_.empty() || !predictor_) return {};
+  if (trial % kOneIn == 0 && step < options_.max_steps / kAlonePart) return {};
   const auto last = static_cast<double>(options_.max_steps);
   if (!model_) model_ = predictor_->learn(lessons_, last);
   const auto probability = model_->probability_below(best_, curve_of(progress), last);

@@ -20,8 +20,9 @@ namespace krigon {
 ///
 /// Curves are kept as the means over stretches of steps, two for each doubling: a trial is judged with its
 /// first report in each. The model learns from the 16 best and the 16 latest whole curves and from the 24
-/// latest that were stopped, and anew when the number of completed trials has grown by half. Nothing is
-/// stopped before `startup` have completed.
+/// latest that were stopped, and anew when the number of trials that ended has grown by half. Nothing is
+/// stopped before `startup` have completed, and one trial in 20 not before a third of max_steps: a model that
+/// is wrong must come to see that it is.
 class CurveScheduler final : public Scheduler {
  public:
   /// Without a predictor every trial goes on.
@@ -55,13 +56,14 @@ class CurveScheduler final : public Scheduler {
     LearningCurve curve;
   };
   static LearningCurve curve_of(const Progress& progress);
-  void learn_from_now_on();
+  void one_more_ended();
 
   EarlyStopping options_;
   std::shared_ptr<Predictor> predictor_;
   std::unordered_map<std::int64_t, Progress> progress_;
   std::int64_t completed_ = 0;
-  std::int64_t learnt_ = 0;  ///< completed trials when the model was last told to learn
+  std::int64_t ended_ = 0;   ///< completed or stopped
+  std::int64_t learnt_ = 0;  ///< as many when the model was last told to learn
   double best_ = std::numeric_limits<double>::infinity();
   std::vector<Whole> bests_, latest_;   ///< best first; oldest first
   std::vector<LearningCurve> stopped_;  ///< oldest first

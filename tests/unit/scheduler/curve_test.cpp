@@ -143,6 +143,23 @@ TEST_F(Curve, LearnsFromStoppedTrialsTooAsFarAsTheyWent) {
   EXPECT_EQ(oracle->lessons[0].points.back().step, 4);
 }
 
+TEST_F(Curve, AWrongModelComesToSeeThatItIs) {
+  completed(1, 3.0);
+  completed(2, 2.0);
+  oracle->probability = 0;
+  EXPECT_EQ(report(40, 2, 1.0).verdict, Verdict::go_on) << "one trial in 20 is left alone";
+  EXPECT_EQ(report(40, 8, 1.0).verdict, Verdict::go_on);
+  EXPECT_EQ(report(40, 16, 1.0).verdict, Verdict::stop) << "up to a third";
+  for (std::int64_t trial = 3; trial < 9; ++trial) {
+    EXPECT_EQ(report(trial, 2, 1.0).verdict, Verdict::stop);
+    scheduler.observe_state(trial, TrialState::stopped, -1, -1);
+  }
+  // At 2, 3, 5 and 8 that ended, of which two completed.
+  EXPECT_THAT(oracle->learnt, testing::ElementsAre(2, 3, 5));
+  report(9, 2, 1.0);
+  EXPECT_THAT(oracle->learnt, testing::ElementsAre(2, 3, 5, 8));
+}
+
 TEST_F(Curve, CompletedTrialsThatNeverReportedAreLessonsToo) {
   for (std::int64_t trial = 0; trial < 2; ++trial) {
     scheduler.observe_parameters(trial, {{"rate", 0.5}});
