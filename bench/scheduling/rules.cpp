@@ -29,9 +29,9 @@ std::vector<Rule> rules() {
       {"median", with("median", plain)},
       {"percentile 25", with("percentile", plain)},
       {"patience 10", with("patience", [](auto& o) { o.delta = 0.005; })},
-      // A forecast takes a millisecond, which ten thousand workers do not wait for.
-      {"curve", with("curve", plain)},
-      {"curve, min 9", with("curve", [](auto& o) { o.min_steps = 9; }), 1, 25, true},
+      // A forecast takes a millisecond, which thousands of trials of random points are not worth here.
+      {"curve", with("curve", plain), 1, 5},
+      {"curve, min 9", with("curve", [](auto& o) { o.min_steps = 9; }), 1, 5, true},
       // With fewer workers than members nobody is there to be cloned.
       {"pbt", with("pbt", [](auto& o) { o.interval = 9, o.population = 25; }), 25, 25},
   };
