@@ -119,7 +119,7 @@ std::vector<Bar> model_table(const std::vector<RandomPoints>& random, bool quick
       kSampler, seeds, most_trials, kMostOfRandom);
   fmt::print("{:13} {:>7} {:12} {:>9} {:>8} {:>7} {:>12} {:>12} {:>12}\n", "problem", "workers", "rule",
              "steps", "trials", "missed", "random+none", "same+none", "random+asha");
-  /// A pair's steps against those of none with random points, on each problem.
+  // How many times a pair's steps none with random points takes, on each problem.
   std::map<std::string, std::map<Problem, double>> saved;
   double same = INFINITY;
   for (std::size_t at = 0; at < rows.size(); ++at) {

@@ -109,10 +109,6 @@ const Parameters& random_configuration(Problem problem, Random& random) {
 }
 
 Shape random_shape(Problem problem, Random& random) {
-  if (is_recorded(problem)) {
-    const Record& record = record_of(problem);
-    return {.recorded = record.curve(random.below(record.size()))};
-  }
   std::array<double, 9> u{};
   for (double& x : u) x = random.uniform();
   return shape_at(problem, u, random);

@@ -49,9 +49,9 @@ const std::vector<Parameters>& configurations(Problem problem);
 /// `random` makes what is luck. Of recorded problems the parameters are those of a configuration: of others
 /// throws std::invalid_argument.
 Shape shape_of(Problem problem, const Parameters& parameters, Random& random);
-/// Of a recorded problem, one of them; the same as random_shape() has with the same luck.
+/// Of a recorded problem, one of those.
 const Parameters& random_configuration(Problem problem, Random& random);
-/// That of a random point.
+/// Of a problem that is not recorded, that of a random point.
 Shape random_shape(Problem problem, Random& random);
 /// Of a recorded problem, each configuration's.
 std::vector<Shape> recorded_shapes(Problem problem);

@@ -23,7 +23,7 @@ struct Rule {
 
 /// All that are compared; the first is none.
 std::vector<Rule> rules();
-/// As it is in production. Precondition: it is not kBound.
+/// As it is in production in a study of this problem. Precondition: it is not kBound.
 std::unique_ptr<Scheduler> make_rule(const EarlyStopping& options, Problem problem);
 
 }  // namespace krigon::bench

@@ -18,7 +18,7 @@ constexpr const char* kMetric = "loss";
 
 class StudySimulation {
  public:
-  StudySimulation(const Setting& setting)
+  explicit StudySimulation(const Setting& setting)
       : setting_(setting), free_(setting.workers), storage_(open_storage("memory:")) {
     StudySpec spec;
     spec.name = name_of(setting.problem);

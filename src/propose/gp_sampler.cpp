@@ -89,13 +89,16 @@ class GpSampler final : public Sampler {
 
   std::string describe(const Space&) const override {
     return fmt::format(
-        "gp: {} scrambled Sobol' points first, then the largest expected improvement of a Gaussian process "
+        "gp: {} {} points first, then the largest expected improvement of a Gaussian process "
         "over {} coordinates{}.",
-        initial_, encoding_.dims(),
+        initial_, options_.among.empty() ? "scrambled Sobol'" : "random", encoding_.dims(),
         listed_ ? fmt::format(", searched among all {} points", listed_->size()) : std::string());
   }
 
  private:
+  /// What without_model() proposes, in a word.
+  const char* plain() const { return options_.among.empty() ? "Sobol'" : "random"; }
+
   // What is proposed where there is no model, or where it knows no place.
   Suggestion without_model(const History& history, std::int64_t number) {
     if (options_.among.empty()) return first_phase_.propose(history, number);
@@ -125,7 +128,7 @@ class GpSampler final : public Sampler {
                                     objective_belief(groups), seed_, stream, options_.exact);
     if (!surrogate) {
       auto suggestion = without_model(history, number);
-      suggestion.proposal.note = "the model could not be fitted: a Sobol' point instead";
+      suggestion.proposal.note = fmt::format("the model could not be fitted: a {} point instead", plain());
       return suggestion;
     }
     std::string note = surrogate->note;
@@ -173,8 +176,8 @@ class GpSampler final : public Sampler {
     if (!maximum || (maximum->repeated && !listed_)) {
       // Nothing free among the candidates of a space too large to list, or no finite value anywhere.
       auto suggestion = without_model(history, number);
-      suggestion.proposal.note += std::string(suggestion.proposal.note.empty() ? "" : "; ") +
-                                  "the acquisition found no free point: a Sobol' point instead";
+      suggestion.proposal.note += fmt::format("{}the acquisition found no free point: a {} point instead",
+                                              suggestion.proposal.note.empty() ? "" : "; ", plain());
       return suggestion;
     }
     if (maximum->repeated) note += std::string(note.empty() ? "" : "; ") + kRepeatedNote;

@@ -6,14 +6,14 @@
 
 #include <fmt/format.h>
 
+#include "scheduler/left_alone.hpp"
+
 namespace krigon {
 namespace {
 
-constexpr std::size_t kEach = 16;       // of the best, and of the latest, curves that are learnt from
-constexpr std::size_t kStopped = 24;    // of those that were stopped
-constexpr std::int64_t kOneIn = 20;     // trials is left alone at first
-constexpr std::int64_t kAlonePart = 3;  // of max_steps: one in so many
-constexpr std::size_t kPoints = 8;      // of a curve, the last: what lies far back says little about the end
+constexpr std::size_t kEach = 16;     // of the best, and of the latest, curves that are learnt from
+constexpr std::size_t kStopped = 24;  // of those that were stopped
+constexpr std::size_t kPoints = 8;    // of a curve, the last: what lies far back says little about the end
 
 }  // namespace
 
@@ -109,7 +109,7 @@ Judgement CurveScheduler::judge(std::int64_t trial) {
   const auto& progress = found->second;
   const std::int64_t step = progress.step;
   if (step < options_.min_steps || step >= options_.max_steps || lessons_.empty() || !predictor_) return {};
-  if (trial % kOneIn == 0 && step < options_.max_steps / kAlonePart) return {};
+  if (detail::left_alone(trial, step, options_.max_steps)) return {};
   const auto last = static_cast<double>(options_.max_steps);
   if (!model_) model_ = predictor_->learn(lessons_, last);
   const auto probability = model_->probability_below(best_, curve_of(progress), last);

@@ -6,12 +6,12 @@
 
 #include <fmt/format.h>
 
+#include "scheduler/left_alone.hpp"
+
 namespace krigon {
 namespace {
 
-constexpr std::int64_t kOneIn = 20;     // trials is left alone at first
-constexpr std::int64_t kAlonePart = 3;  // of max_steps: one in so many
-constexpr double kReach = 4;            // an average reaches back about one in so many steps
+constexpr double kReach = 4;  // an average reaches back about one in so many steps
 
 }  // namespace
 
@@ -65,7 +65,7 @@ Judgement EnvelopeScheduler::judge(std::int64_t trial) {
   if (!found->second.state().judged) return {};
   const std::int64_t step = found->second.step();
   if (step < options_.min_steps || step >= options_.max_steps) return {};
-  if (trial % kOneIn == 0 && step < options_.max_steps / kAlonePart) return {};
+  if (detail::left_alone(trial, step, options_.max_steps)) return {};
   const double limit = threshold(step), average = found->second.state().average;
   if (!std::isfinite(limit)) return {};
   Judgement judgement;

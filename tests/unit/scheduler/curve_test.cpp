@@ -103,7 +103,7 @@ TEST_F(Curve, StretchesAreMeans) {
   EXPECT_DOUBLE_EQ(oracle->asked[1].loss, 1.0) << "of the new attempt alone";
 }
 
-TEST_F(Curve, LearnsAnewWhenHalfAsManyMoreHaveCompleted) {
+TEST_F(Curve, LearnsAnewWhenHalfAsManyMoreHaveEnded) {
   for (std::int64_t trial = 0; trial < 45; ++trial) {
     completed(trial, 100.0 - static_cast<double>(trial % 7));
     report(1000 + trial, 2, 1.0);
