@@ -40,7 +40,7 @@ bool row(Peer& peer, std::size_t n, int repeats) {
       (name == std::string("optuna") ? optuna : botorch)
           .push_back(1e3 * peer.ask(named)["seconds"].get<double>());
     }
-    GpOptions options;
+    GpSamplerOptions options;
     options.initial = 5;
     const auto sampler = make_gp_sampler(problem.space, static_cast<std::uint64_t>(i), backend, options);
     ours.push_back(milliseconds([&] { sampler->propose(told.history(), told.next()); }));

@@ -43,7 +43,7 @@ struct Costs {
 class Study {
  public:
   explicit Study(std::shared_ptr<Backend> backend) : told_(problem_.space) {
-    GpOptions options;
+    GpSamplerOptions options;
     options.timings = &timings_;
     options.initial = 5;
     sampler_ = make_gp_sampler(problem_.space, kSeed, std::move(backend), options);

@@ -36,7 +36,8 @@ struct Shape {
 ///              1 / (1 + e^(20 (0.8 - u_0))), at a step from 2 to 81
 ///
 /// The others replay what was recorded of real trainings (record.py), noise and all: a random point is one of
-/// the recorded configurations, drawn with replacement; a sampler chooses among them (GpOptions::among).
+/// the recorded configurations, drawn with replacement; a sampler chooses among them
+/// (GpSamplerOptions::among).
 enum class Problem { smooth, crossing, hard, network_error, network_loss, boosting, logistic };
 
 inline constexpr std::int64_t kMaxSteps = 81;

@@ -27,7 +27,7 @@ class StudySimulation {
     spec.early_stopping.max_steps = kMaxSteps;
     spec.trial.checkpoint = true;
     spec.seed = setting.seed;
-    GpOptions options;
+    GpSamplerOptions options;
     if (is_recorded(setting.problem)) {
       const Encoding encoding(spec.space);
       for (const auto& recorded : configurations(setting.problem)) {

@@ -25,7 +25,8 @@ class AutoSampler final : public Sampler {
 }  // namespace
 
 std::unique_ptr<Sampler> make_auto_sampler(const Space& space, std::uint64_t seed,
-                                           std::shared_ptr<Backend> backend, const GpOptions& options) {
+                                           std::shared_ptr<Backend> backend,
+                                           const GpSamplerOptions& options) {
   const auto listed = list_points(Encoding(space), kTinySpace);
   const bool tiny = listed && !listed->empty();
   return std::make_unique<AutoSampler>(tiny ? make_grid_sampler(space, seed)

@@ -67,7 +67,7 @@ GpData failure_data(const Encoding& encoding, const Training& training) {
 class GpSampler final : public Sampler {
  public:
   GpSampler(const Space& space, std::uint64_t seed, std::shared_ptr<Backend> backend,
-            const GpOptions& options)
+            const GpSamplerOptions& options)
       : encoding_(space),
         seed_(seed),
         backend_(std::move(backend)),
@@ -231,7 +231,7 @@ class GpSampler final : public Sampler {
   Encoding encoding_;
   std::uint64_t seed_;
   std::shared_ptr<Backend> backend_;
-  GpOptions options_;
+  GpSamplerOptions options_;
   std::int64_t initial_;
   SobolSampler first_phase_;
   std::optional<std::vector<Point>> listed_;
@@ -244,7 +244,7 @@ std::int64_t default_initial(std::size_t dims) {
 }
 
 std::unique_ptr<Sampler> make_gp_sampler(const Space& space, std::uint64_t seed,
-                                         std::shared_ptr<Backend> backend, const GpOptions& options) {
+                                         std::shared_ptr<Backend> backend, const GpSamplerOptions& options) {
   if (!backend) throw UsageError("sampler \"gp\": it needs a backend to compute on, and none was given");
   return std::make_unique<GpSampler>(space, seed, std::move(backend), options);
 }

@@ -16,7 +16,7 @@ class Backend;
 /// A proposal of the exact process stays well under a second on two cores.
 inline constexpr std::size_t kDefaultObservations = 2000;
 
-struct GpOptions {
+struct GpSamplerOptions {
   std::optional<std::int64_t> initial;      ///< trials of the first phase; absent: default_initial()
   std::size_t most = kDefaultObservations;  ///< observations that the model is told of at most
   std::size_t exact = kExactPoints;         ///< beyond so many the model is Vecchia's approximation
@@ -54,6 +54,7 @@ std::int64_t default_initial(std::size_t dims);
 /// acquisition}, "approximation": "vecchia" where there were more observations than the exact process is
 /// for, and "failure" like "hyperparameters" with "failure_fitted_at" where trials failed.
 std::unique_ptr<Sampler> make_gp_sampler(const Space& space, std::uint64_t seed,
-                                         std::shared_ptr<Backend> backend, const GpOptions& options = {});
+                                         std::shared_ptr<Backend> backend,
+                                         const GpSamplerOptions& options = {});
 
 }  // namespace krigon

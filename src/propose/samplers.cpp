@@ -24,8 +24,8 @@ struct Request {
   std::shared_ptr<Backend> backend;
 };
 
-GpOptions options_of(const SamplerSpec& spec) {
-  GpOptions options;
+GpSamplerOptions options_of(const SamplerSpec& spec) {
+  GpSamplerOptions options;
   options.initial = spec.initial;
   if (spec.observations) options.most = static_cast<std::size_t>(*spec.observations);
   return options;

@@ -69,7 +69,7 @@ TEST(GpSampler, TheFirstPhaseIsSobolAndItsLengthIsChosen) {
   EXPECT_EQ(default_initial(1), 5);
   EXPECT_EQ(default_initial(4), 8);
   EXPECT_EQ(default_initial(30), 20);
-  GpOptions options;
+  GpSamplerOptions options;
   options.initial = 4;
   const auto sampler = make_gp_sampler(plane(), 1, cpu(), options);
   Told study(plane());
@@ -99,7 +99,7 @@ TEST(GpSampler, FindsTheBottomOfABowl) {
 TEST(GpSampler, AmongGivenPointsItChoosesThoseAndEachOnce) {
   const Encoding encoding(plane());
   Random random(1, 0, Purpose::random_sampler);
-  GpOptions options;
+  GpSamplerOptions options;
   while (options.among.size() < 200) {
     std::vector<double> point{random.uniform(), random.uniform()};
     encoding.canonicalise(point);
@@ -125,7 +125,7 @@ TEST(GpSampler, AmongGivenPointsItChoosesThoseAndEachOnce) {
 }
 
 TEST(GpSampler, ManyObservationsAreModelledByAnApproximationThatProposesTheSame) {
-  GpOptions approximate;
+  GpSamplerOptions approximate;
   approximate.exact = 100;
   const auto exact = make_gp_sampler(plane(), 3, cpu());
   const auto vecchia = make_gp_sampler(plane(), 3, cpu(), approximate);
@@ -255,7 +255,7 @@ TEST(GpSampler, NoiseDoesNotDriveItToRepeatALuckyPoint) {
 }
 
 TEST(GpSampler, AboveTheCapItSaysWhatTheModelWasTold) {
-  GpOptions options;
+  GpSamplerOptions options;
   options.most = 30;
   const auto sampler = make_gp_sampler(plane(), 3, cpu(), options);
   Told study(plane());
@@ -270,7 +270,7 @@ TEST(GpSampler, AboveTheCapItSaysWhatTheModelWasTold) {
 
 TEST(GpSampler, TimingsAreHandedOut) {
   AskTimings timings;
-  GpOptions options;
+  GpSamplerOptions options;
   options.timings = &timings;
   const auto sampler = make_gp_sampler(plane(), 3, cpu(), options);
   Told study(plane());
