@@ -28,9 +28,9 @@ use_python() {
     [ -n "$candidate" ] && "$candidate" -c "$imports" >/dev/null 2>&1 || continue
     if [ "$candidate" != python3 ]; then
       mkdir -p "$folder"
-      printf '#!/bin/sh\nexec "%s" "$@"\n' "$(command -v "$candidate")" >"$folder/python3.new"
-      chmod +x "$folder/python3.new"
-      mv "$folder/python3.new" "$folder/python3"
+      printf '#!/bin/sh\nexec "%s" "$@"\n' "$(command -v "$candidate")" >"$folder/python3.$$"
+      chmod +x "$folder/python3.$$"
+      mv "$folder/python3.$$" "$folder/python3"
       export PATH=$folder:$PATH
     fi
     return 0

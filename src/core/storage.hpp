@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -10,6 +11,7 @@
 
 #include "core/machine.hpp"
 #include "core/records.hpp"
+#include "krigon/error.hpp"
 
 namespace krigon {
 
@@ -42,6 +44,19 @@ struct TrialQuery {
 /// store's clock was set back.
 inline constexpr TimeUs kLongestLease = 24 * 3600 * kSecond;
 
+/// A store was away, or kept locked by others, for longer than it was waited for. The same may pass later.
+class StoreAwayError : public StorageError {
+ public:
+  using StorageError::StorageError;
+};
+
+/// How long a store may be locked by others, or its server be away, before that is an error.
+inline constexpr std::chrono::seconds kPatience{30};
+
+/// Whether to wait on, asked once a second by each thread that waits. `waited`: so far; `why`: in words. Must
+/// neither use the store nor throw.
+using Patience = std::function<bool(std::chrono::milliseconds waited, const std::string& why)>;
+
 /// Where studies are kept. Every implementation passes tests/conformance/storage.
 ///
 /// Guarantees:
@@ -53,8 +68,9 @@ inline constexpr TimeUs kLongestLease = 24 * 3600 * kSecond;
 /// - Readers never block writers, and see only whole transactions.
 /// - A store written by a newer schema is refused with StorageError; an older one is migrated
 ///   forward in one transaction.
-/// Thread-safe: one Storage may be shared by threads. Environment trouble (disk full, read-only,
-/// locked for longer than 30 s) throws StorageError with the path and the cause, and loses nothing.
+/// Thread-safe: one Storage may be shared by threads. Environment trouble (disk full, read-only) throws
+/// StorageError with the path and the cause, a store that stays away or locked StoreAwayError; both lose
+/// nothing.
 class Storage {
  public:
   virtual ~Storage() = default;
@@ -105,6 +121,9 @@ class Storage {
 
   /// By the store's clock, which all leases go by.
   virtual TimeUs now() = 0;
+
+  /// What decides from now on how long the store is waited for; empty: kPatience. Not while others use it.
+  virtual void set_patience(const Patience& patience) = 0;
 
   /// "memory:" or the URL that names this store.
   virtual std::string url() const = 0;

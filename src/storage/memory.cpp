@@ -368,6 +368,7 @@ class MemoryStorage final : public Storage {
     return study(id).trial_by_key(key);
   }
 
+  void set_patience(const Patience& /*patience*/) override {}  // it is never away
   std::string url() const override { return "memory:"; }
 
  private:

@@ -10,6 +10,7 @@
 
 #include <sys/types.h>
 
+#include "core/storage.hpp"
 #include "krigon/error.hpp"
 #include "storage/sql_bind.hpp"
 
@@ -40,9 +41,9 @@ class PostgresError : public StorageError {
 };
 
 /// The server is not there, or no longer, or lets no one in.
-class PostgresLost : public StorageError {
+class PostgresLost : public StoreAwayError {
  public:
-  using StorageError::StorageError;
+  using StoreAwayError::StoreAwayError;
 };
 
 /// libpq's results and connections, freed with their owner.

@@ -185,6 +185,9 @@ class PostgresEngine {
   bool read_only() const {
     return read_only_;
   }
+  void set_patience(const Patience& patience) {
+    patience_ = patience;
+  }
   /// Instead of the server's.
   std::optional<TimeUs> clock() const {
     return clock_ == nullptr ? std::nullopt : std::optional(clock_->now());
@@ -221,23 +224,24 @@ class PostgresEngine {
           "the store {}: it was opened by process {} and cannot be used across a fork. Open it anew", url(),
           owner_));
     }
-    const auto deadline = std::chrono::steady_clock::now() + kPatience;
-    for (auto wait = std::chrono::milliseconds(1);;
-         wait = std::min(2 * wait, std::chrono::milliseconds(1000))) {
+    Wait wait(&patience_);
+    for (auto pause = std::chrono::milliseconds(1);;
+         pause = std::min(2 * pause, std::chrono::milliseconds(1000))) {
       try {
         Lent lent(*this, take());
         return body(lent);
       } catch (const PostgresError& e) {
-        if (!e.transient() || std::chrono::steady_clock::now() >= deadline) throw;
-      } catch (const PostgresLost&) {
+        if (!e.transient()) throw;
+        if (!wait.goes_on([&] { return std::string(e.what()); })) throw StoreAwayError(e.what());
+      } catch (const PostgresLost& e) {
         {
           // They broke with it.
           const std::lock_guard lock(idle_lock_);
           idle_.clear();
         }
-        if (std::chrono::steady_clock::now() >= deadline) throw;
+        if (!wait.goes_on([&] { return std::string(e.what()); })) throw;
       }
-      std::this_thread::sleep_for(wait);
+      std::this_thread::sleep_for(pause);
     }
   }
 
@@ -279,6 +283,7 @@ class PostgresEngine {
   bool read_only_;
   const Clock* clock_;
   pid_t owner_;
+  Patience patience_;
   std::mutex idle_lock_;
   std::vector<std::unique_ptr<Connection>> idle_;
 };

@@ -44,7 +44,7 @@ inline std::int64_t trial_of(const Command& command) {
 ///   lock(connection, study, trial)
 ///                       the head of a study, which no one else changes until the transaction's end; nullopt
 ///                       where there is none. May read the trial (-1: none, kNextInQueue) on the way
-///   now(connection), url()
+///   now(connection), url(), set_patience(patience)
 ///   kHead, kStudies, kStudyNamed
 ///                       the revision and the head of a study; all studies, or the named one
 ///   kReportsSince, kDecisionsSince, kAttempts, kRunningAttempts
@@ -301,6 +301,7 @@ class SqlStorage : public Storage {
     });
   }
 
+  void set_patience(const Patience& patience) override { engine_.set_patience(patience); }
   std::string url() const override { return engine_.url(); }
 
  protected:

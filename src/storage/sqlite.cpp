@@ -89,6 +89,7 @@ class SqliteEngine {
 
   TimeUs now(Connection&) const { return clock_.now(); }
   std::string url() const { return "sqlite://" + file_.path(); }
+  void set_patience(const Patience& patience) { file_.set_patience(patience); }
 
  private:
   SqliteFile file_;

@@ -14,15 +14,8 @@ namespace krigon::detail {
 namespace {
 
 /// What happened and what to do about it, in words.
-std::string explain(int code, const std::string& path, std::chrono::milliseconds patience) {
+std::string explain(int code, const std::string& path) {
   switch (code & 0xff) {
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-    case SQLITE_PROTOCOL:
-      return fmt::format(
-          "other processes kept it locked for {} s. See who holds it (fuser {}) and try again; what was "
-          "recorded before stands",
-          std::chrono::duration<double>(patience).count(), path);
     case SQLITE_FULL:
       return "there is no room left on its disk. Free some and go on: what was recorded before stands";
     case SQLITE_READONLY:
@@ -46,6 +39,18 @@ std::string explain(int code, const std::string& path, std::chrono::milliseconds
     default:
       return "SQLite refused";
   }
+}
+
+bool locked(int code) {
+  const int primary = code & 0xff;
+  return primary == SQLITE_BUSY || primary == SQLITE_LOCKED || primary == SQLITE_PROTOCOL;
+}
+
+std::string explain_lock(const std::string& path, std::chrono::milliseconds waited) {
+  return fmt::format(
+      "other processes have kept it locked for {:.0f} s. See who holds it (fuser {}) and try again; what was "
+      "recorded before stands",
+      std::chrono::duration<double>(waited).count(), path);
 }
 
 /// The system's error behind SQLite's, 0 where it has none of its own or it is not known. `system`: the one
@@ -94,7 +99,6 @@ std::string immutable_url(const std::string& path) {
 
 Connection::Connection(std::string path, Mode mode)
     : path_(std::move(path)), owner_(getpid()), jitter_(std::random_device{}()) {
-  renew_patience();
   const std::string name = mode == Mode::immutable ? immutable_url(path_) : path_;
   const int code = sqlite3_open_v2(name.c_str(), &db_, open_flags(mode), nullptr);
   try {
@@ -125,7 +129,10 @@ int Connection::wait_for_lock(void* self, int tries) {
 }
 
 bool Connection::wait(int tries) {
-  if (std::chrono::steady_clock::now() >= deadline_) return false;
+  const auto why = [&] {
+    return fmt::format("the store {}: {}", path_, explain_lock(path_, wait_.waited()));
+  };
+  if (!wait_.goes_on(why)) return false;
   // From 50 us up to 3 ms, each half to one and a half times that.
   const double mean = std::min(50.0 * std::pow(1.3, std::min(tries, 16)), 3000.0);
   std::uniform_real_distribution<double> spread(0.5, 1.5);
@@ -135,11 +142,14 @@ bool Connection::wait(int tries) {
 
 void Connection::fail(int code) const {
   std::string detail = db_ ? sqlite3_errmsg(db_) : sqlite3_errstr(code);
+  if (locked(code)) {
+    throw StoreAwayError(fmt::format("the store {}: {} (SQLite: {}, code {})", path_,
+                                     explain_lock(path_, wait_.waited()), detail, code));
+  }
   const int system = db_ ? cause(code & 0xff, sqlite3_system_errno(db_), path_) : 0;
   if (system != 0) detail += fmt::format("; {}", std::strerror(system));
-  throw SqliteError(fmt::format("the store {}: {} (SQLite: {}, code {})", path_,
-                                explain(code, path_, patience_), detail, code),
-                    code);
+  throw SqliteError(
+      fmt::format("the store {}: {} (SQLite: {}, code {})", path_, explain(code, path_), detail, code), code);
 }
 
 void Connection::execute(const char* sql) {

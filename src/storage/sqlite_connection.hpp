@@ -1,6 +1,5 @@
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <random>
@@ -17,7 +16,8 @@
 
 namespace krigon::detail {
 
-/// SQLite refused; `code` is its extended result code. The message names file, cause and cure.
+/// SQLite refused; `code` is its extended result code. The message names file, cause and cure. What others
+/// kept locked is a StoreAwayError.
 class SqliteError : public StorageError {
  public:
   SqliteError(const std::string& message, int code) : StorageError(message), code_(code) {}
@@ -53,8 +53,9 @@ class Connection {
   sqlite3_stmt* prepared(const char* sql);
 
   /// Starts the clock of the patience anew.
-  void renew_patience() { deadline_ = std::chrono::steady_clock::now() + patience_; }
-  void set_patience(std::chrono::milliseconds patience) { patience_ = patience; }
+  void renew_patience() { wait_ = Wait(patience_); }
+  /// Must outlive the connection.
+  void set_patience(const Patience* patience) { patience_ = patience; }
   /// Rows that were ever inserted, updated or deleted through this connection.
   std::int64_t changes() const { return sqlite3_total_changes64(db_); }
   bool in_transaction() const { return sqlite3_get_autocommit(db_) == 0; }
@@ -73,8 +74,8 @@ class Connection {
   std::string path_;
   sqlite3* db_ = nullptr;
   pid_t owner_;
-  std::chrono::milliseconds patience_ = kPatience;
-  std::chrono::steady_clock::time_point deadline_;
+  const Patience* patience_ = nullptr;
+  Wait wait_;
   std::minstd_rand jitter_;
   std::unordered_map<const char*, sqlite3_stmt*> statements_;
 };

@@ -49,6 +49,7 @@ void SqliteFile::open_for_writing(bool create) {
   // Before anything is changed: it may be another program's file.
   const auto version = schema_version(*writer_, migrations().size());
   if (version == 0 && !create) check_version(*writer_, migrations());
+  writer_->set_patience(&patience_);
   use_wal(*writer_);
   migrate(*writer_, migrations());
 }
@@ -57,6 +58,7 @@ void SqliteFile::open_for_reading() {
   reading_ = Connection::Mode::read_only;
   try {
     idle_.push_back(std::make_unique<Connection>(path_, reading_));
+    idle_.back()->set_patience(&patience_);
     check_version(*idle_.back(), migrations());
     return;
   } catch (const SqliteError& e) {
@@ -104,7 +106,10 @@ SqliteFile::Reader SqliteFile::reader() {
       idle_.pop_back();
     }
   }
-  if (!connection) connection = std::make_unique<Connection>(path_, reading_);
+  if (!connection) {
+    connection = std::make_unique<Connection>(path_, reading_);
+    connection->set_patience(&patience_);
+  }
   return {*this, std::move(connection)};
 }
 

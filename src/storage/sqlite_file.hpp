@@ -52,6 +52,8 @@ class SqliteFile {
   Writer writer();
   Reader reader();
   const std::string& path() const { return path_; }
+  /// As Storage::set_patience().
+  void set_patience(const Patience& patience) { patience_ = patience; }
 
  private:
   void open_for_reading();
@@ -61,6 +63,7 @@ class SqliteFile {
   std::string path_;
   pid_t owner_;
   Connection::Mode reading_ = Connection::Mode::read_write;
+  Patience patience_;  ///< of all connections
   std::mutex write_lock_;
   std::unique_ptr<Connection> writer_;  ///< null: read-only
   std::mutex idle_lock_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/storage.hpp"
 #include "worker/run_loop.hpp"
 
 namespace krigon {
@@ -70,7 +71,12 @@ void PrefillThread::check() {
 void PrefillThread::work() {
   try {
     for (;;) {
-      const milliseconds pause = prefill_.round();
+      milliseconds pause(1000);
+      try {
+        pause = prefill_.round();
+      } catch (const StoreAwayError&) {
+        // For how long that may be so is the other thread's to say.
+      }
       std::unique_lock guard(lock_);
       changed_.wait_for(guard, pause, [this] { return awake_ || ends_; });
       if (ends_) return;

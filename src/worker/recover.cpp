@@ -87,7 +87,8 @@ void LeaseWatch::forget() {
   for (auto& [fence, sight] : seen_) sight.fresh = false;
 }
 
-std::int64_t recover_lost_trials(StudyManager& manager, RunObserver& observer, LeaseWatch* watch) {
+std::int64_t recover_lost_trials(StudyManager& manager, RunObserver& observer, LeaseWatch* watch,
+                                 bool by_lease) {
   if (watch != nullptr) watch->ask();
   const TimeUs now = manager.storage().now();
   std::int64_t recovered = 0;
@@ -95,7 +96,7 @@ std::int64_t recover_lost_trials(StudyManager& manager, RunObserver& observer, L
     const bool stood = watch != nullptr && LeaseWatch::over(watch->stood(attempt.fence, attempt.lease_until));
     const TimeUs stood_until = stood ? attempt.lease_until : 0;
     const auto alive = worker_alive(attempt.worker);
-    const bool lost = alive ? !*alive : lease_over(attempt.lease_until, now, stood_until);
+    const bool lost = alive ? !*alive : by_lease && lease_over(attempt.lease_until, now, stood_until);
     if (!lost) continue;
     FailAttempt fail;
     fail.trial = attempt.trial;

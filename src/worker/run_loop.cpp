@@ -3,32 +3,19 @@
 #include <algorithm>
 #include <chrono>
 #include <fstream>
+#include <iterator>
 #include <map>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
 #include "krigon/error.hpp"
 #include "worker/on_best.hpp"
+#include "worker/outage.hpp"
 #include "worker/prefill.hpp"
 
 namespace krigon {
-
-std::string_view to_string(RunEnd end) {
-  switch (end) {
-    case RunEnd::budget:
-      return "budget";
-    case RunEnd::time:
-      return "time";
-    case RunEnd::exhausted:
-      return "exhausted";
-    case RunEnd::interrupted:
-      return "interrupted";
-    case RunEnd::too_many_failures:
-      break;
-  }
-  return "too_many_failures";
-}
 
 namespace {
 
@@ -52,8 +39,10 @@ class WorkerLoop::Impl {
         spec_(manager.study().spec),
         runner_(*world_.runner),
         on_best_(spec_, options),
-        prefill_(manager, world_.worker) {
-    recover_lost_trials(manager_, observer_, &leases_);
+        prefill_(manager, world_.worker),
+        outage_(manager.storage(), std::chrono::microseconds(options.outage), observer,
+                [this] { return meanwhile(); }) {
+    recover();
     head_ = manager_.head();
     beat();
     if (world_.threads) thread_.emplace(prefill_);
@@ -63,11 +52,15 @@ class WorkerLoop::Impl {
     heed_interrupts();
     start_trials();
     if (live_.empty() && end_) return false;
-    const auto events = runner_.poll(std::chrono::milliseconds(wait_milliseconds()), options_.wake_fd);
+    const std::int64_t wait = early_.empty() ? wait_milliseconds() : 0;
+    auto events = std::exchange(early_, {});
+    std::ranges::move(runner_.poll(std::chrono::milliseconds(wait), options_.wake_fd),
+                      std::back_inserter(events));
     for (const auto& event : events) {
       std::visit([this](const auto& e) { handle(e); }, event);
     }
     keep_house();
+    outage_.over();
     if (live_.empty()) head_ = manager_.head();  // other managers of this study may use up the budget
     tick();
     return true;
@@ -107,6 +100,14 @@ class WorkerLoop::Impl {
       if (presses == 2) runner_.stop(number, StopReason::cancelled);
       if (presses >= 3) runner_.kill(number);
     }
+  }
+
+  /// While the store is away. Whether this worker is about to leave.
+  bool meanwhile() {
+    heed_interrupts();
+    std::ranges::move(runner_.poll(std::chrono::milliseconds(0), -1), std::back_inserter(early_));
+    show_life();
+    return interrupts_ > 0;
   }
 
   /// Sets end_ where no further trial may begin.
@@ -323,8 +324,16 @@ class WorkerLoop::Impl {
       }
     }
     beat();
-    recover_lost_trials(manager_, observer_, &leases_);
+    if (since(heard_) > in_seconds(options_.lease) / 2) came_ = world_.seconds();
+    heard_ = world_.seconds();
+    recover();
     add_running_time();
+  }
+
+  /// To one that comes, or was not heard of for a while, the store may have been away, and for all: the
+  /// others' leases are over then, and they are to be heard first.
+  void recover() {
+    recover_lost_trials(manager_, observer_, &leases_, since(came_) >= in_seconds(options_.lease) / 2);
   }
 
   /// Says that this worker lives, and how busy it is.
@@ -332,6 +341,10 @@ class WorkerLoop::Impl {
     WorkerRecord record{world_.worker, world_.host, slots(), static_cast<std::int64_t>(live_.size()),
                         waiting_};
     manager_.storage().heartbeat(manager_.study().id, record, options_.lease);
+    show_life();
+  }
+
+  void show_life() const {
     if (!options_.heartbeat_file.empty()) std::ofstream(options_.heartbeat_file) << "alive\n";
   }
 
@@ -363,6 +376,7 @@ class WorkerLoop::Impl {
   TrialRunner& runner_;
   OnBest on_best_;
   Prefill prefill_;
+  std::vector<RunnerEvent> early_;  ///< what came while the store was away
   LeaseWatch leases_{options_.lease, world_.seconds};
   LeaseWatch lead_{options_.lead_lease, world_.seconds};
   StudyHead head_;
@@ -377,8 +391,11 @@ class WorkerLoop::Impl {
   std::optional<double> best_at_;
   double started_ = world_.seconds();
   double renewed_ = started_;
+  double came_ = started_;   ///< when it was first heard of, or was again
+  double heard_ = started_;  ///< when it was last
   double led_ = started_;
   double time_saved_ = started_;
+  Outage outage_;
   std::optional<PrefillThread> thread_;  ///< the first to go
 };
 
@@ -390,31 +407,6 @@ bool WorkerLoop::step() {
 }
 RunResult WorkerLoop::finish() {
   return impl_->finish();
-}
-
-RunResult run_study(StudyManager& manager, const RunOptions& options, RunObserver& observer) {
-  if (manager.study().spec.trial.command.empty()) {
-    throw UsageError(
-        "the study has no trial command to run (add `trial: {command: [...]}`, or drive it with ask and "
-        "tell)");
-  }
-  Runner runner({manager.study().spec, options.study_folder, options.trials_folder, options.shim});
-  const std::int64_t slots = options.slots.value_or(manager.study().spec.budget.parallel);
-  if (runner.capacity() < slots) {
-    observer.note(fmt::format("resources: there is enough here for {} at a time, not for {}",
-                              runner.capacity(), slots));
-  }
-  WorkerLoop::World world;
-  world.runner = &runner;
-  world.worker = local_worker_name();
-  world.host = world.worker.substr(0, world.worker.find(':'));
-  world.seconds = [start = std::chrono::steady_clock::now()] {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  };
-  WorkerLoop loop(manager, options, observer, std::move(world));
-  while (loop.step()) {
-  }
-  return loop.finish();
 }
 
 }  // namespace krigon

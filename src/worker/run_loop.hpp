@@ -60,8 +60,9 @@ struct RunOptions {
   int wake_fd = -1;                        ///< becomes readable when interrupts() rises; drained by its owner
   TimeUs lease = 60 * kSecond;             ///< of a trial
   TimeUs lead_lease = 10 * kSecond;        ///< of the study's suggester
+  TimeUs outage = 3600 * kSecond;          ///< for which a store that is away is waited for
   std::optional<std::int64_t> slots = {};  ///< trials at once; the budget's `parallel` where not given
-  std::filesystem::path heartbeat_file = {};  ///< touched with each renewal; empty: none
+  std::filesystem::path heartbeat_file = {};  ///< touched with each renewal, and while waiting; empty: none
 };
 
 struct RunResult {
@@ -107,8 +108,9 @@ class LeaseWatch {
 
 /// Hands the trials of dead managers back to the queue (or fails those out of retries). Returns how
 /// many. Trials held by people and clients are left alone. Without a `watch` only the store's clock says
-/// whether a lease is over.
-std::int64_t recover_lost_trials(StudyManager& manager, RunObserver& observer, LeaseWatch* watch = nullptr);
+/// whether a lease is over. Not `by_lease`: only of managers of this machine, whose processes are gone.
+std::int64_t recover_lost_trials(StudyManager& manager, RunObserver& observer, LeaseWatch* watch = nullptr,
+                                 bool by_lease = true);
 
 /// A worker of a study: takes trials, runs them and tells, keeps its leases, recovers what died, and
 /// proposes for all where it is the suggester. Any number of them, anywhere, may serve one study.

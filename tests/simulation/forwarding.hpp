@@ -64,6 +64,7 @@ class Forwarding : public Storage {
     return inner_->trial_by_key(study, key);
   }
   TimeUs now() override { return inner_->now(); }
+  void set_patience(const Patience& patience) override { inner_->set_patience(patience); }
   std::string url() const override { return inner_->url(); }
 
  protected:

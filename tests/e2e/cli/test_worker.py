@@ -117,6 +117,8 @@ class Workers(StudyTest):
             for word in ("worker", "run"):
                 self.assertIn(f"KRIGON_LEASE is '{lease}'; allowed: a duration from 1s to 24h",
                               self.krigon(word, "study.yaml", code=2, KRIGON_LEASE=lease).stderr)
+        self.assertIn("KRIGON_PATIENCE is 'long'; allowed: a duration from 1s to 24h",
+                      self.krigon("worker", "study.yaml", code=2, KRIGON_PATIENCE="long").stderr)
 
 
 @unittest.skipUnless((SERVER / ".s.PGSQL.5432").exists(), "no PostgreSQL server is installed")

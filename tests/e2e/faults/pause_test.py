@@ -18,6 +18,7 @@ import time
 import unittest
 
 from figures import say
+from machines import elsewhere
 from server import Server
 from support import processes_with
 
@@ -45,15 +46,6 @@ seed: 3
 ENDED = re.compile(r"^\S+ trial (\d+) (?:completed: loss (\d+)\b|(failed): exit code 1)", re.MULTILINE)
 # A word that came too late: a result; a report, or a heartbeat, whose trial's process is ended for it.
 REFUSED = re.compile(r"trial (\d+) is no longer this worker's: .*?(; its process is ended here)?$", re.MULTILINE)
-
-
-def elsewhere(name):
-    """What runs a program as if on a machine of that name; None where this user may not."""
-    for more in ([], ["--user", "--map-root-user"]):
-        words = ["unshare", "--uts", *more, "sh", "-c", 'hostname "$0" && exec "$@"', name]
-        if subprocess.run([*words, "true"], capture_output=True, check=False).returncode == 0:
-            return words
-    return None
 
 
 class Pauses:
